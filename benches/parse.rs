@@ -1,0 +1,2 @@
+//! Placeholder until the parser lands in the next commit.
+fn main() {}

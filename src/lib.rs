@@ -1,0 +1,1 @@
+//! tcpgauge: how many TCP sockets are in which state.

@@ -1,0 +1,3 @@
+//! The `tcpgauge` command.
+
+fn main() {}
