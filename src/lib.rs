@@ -1,1 +1,29 @@
-//! tcpgauge: how many TCP sockets are in which state.
+//! tcpgauge tells how many TCP sockets are in which state, and pushes that over OTLP.
+//!
+//! Data flows one way, once a tick; the modules stand in its order:
+//!
+//! ```text
+//! tick ─► source ─► Reading ─► Sample ─► otlp: instruments, exporter ─► delivery: queue ─► sender ─► backend
+//! ```
+//!
+//! `ARCHITECTURE.md` has the rules that keep it so.
+
+pub mod tcp;
+
+pub mod source;
+
+pub mod sample;
+
+pub mod otlp;
+
+pub mod delivery;
+
+pub mod identity;
+
+pub mod reader;
+
+pub mod log;
+
+pub mod config;
+
+pub mod cli;

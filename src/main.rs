@@ -1,3 +1,7 @@
-//! The `tcpgauge` command.
+//! Arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tcpgauge::cli::main(std::env::args_os(), std::env::vars_os().collect())
+}

@@ -1,0 +1,211 @@
+//! Flags and commands, made from the table of settings.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches};
+
+use crate::config::Flags;
+use crate::config::settings::{CONFIG_VARIABLE, SETTINGS, Setting, UsedBy};
+
+const ABOUT: &str = "Counts TCP sockets by state and pushes the counts over OTLP";
+
+const LONG_ABOUT: &str = "\
+Counts the TCP sockets of this host, or of one network namespace, by state, and pushes the counts over OTLP.
+Without a command it is the agent: tcpgauge run.";
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 all was done; 1 something is missing or incomplete; 64 bad usage or configuration.
+Every setting can also come from the environment or a TOML file: docs/config.md.";
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Be the agent.
+    Run,
+    /// One reading.
+    Snapshot(Form),
+    /// What an operator must know before deploying.
+    Check,
+    /// The catalogue.
+    Metrics(Catalogue),
+}
+
+impl Command {
+    /// Which settings matter to it.
+    pub(super) fn used_by(self) -> UsedBy {
+        match self {
+            Self::Run | Self::Check => UsedBy::Senders,
+            Self::Snapshot(_) | Self::Metrics(_) => UsedBy::Readers,
+        }
+    }
+}
+
+/// The form of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Table,
+    Json,
+}
+
+/// The form of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Catalogue {
+    Table,
+    Markdown,
+    Json,
+}
+
+/// What the command line says.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) command: Command,
+    pub(super) flags: Flags,
+}
+
+/// Parses the command line; help and version are errors that are none.
+pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let (command, own) = match matches.subcommand() {
+        Some(("snapshot", own)) => {
+            let form = if format(own) == "json" { Form::Json } else { Form::Table };
+            (Command::Snapshot(form), Some(own))
+        }
+        Some(("check", own)) => (Command::Check, Some(own)),
+        Some(("metrics", own)) => {
+            let form = match format(own) {
+                "json" => Catalogue::Json,
+                "markdown" => Catalogue::Markdown,
+                _ => Catalogue::Table,
+            };
+            (Command::Metrics(form), Some(own))
+        }
+        Some((_, own)) => (Command::Run, Some(own)),
+        None => (Command::Run, None),
+    };
+    let mut flags = Flags::default();
+    // A flag may stand before the command or after it; after it is the more specific place.
+    for matches in std::iter::once(&matches).chain(own) {
+        if let Ok(Some(path)) = matches.try_get_one::<PathBuf>("config") {
+            flags.file = Some(path.clone());
+        }
+        for setting in SETTINGS {
+            if let Ok(Some(value)) = matches.try_get_one::<String>(setting.key) {
+                flags.settings.insert(setting.key, value.clone());
+            }
+        }
+    }
+    Ok(Parsed { command, flags })
+}
+
+fn format(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("format").map_or("", String::as_str)
+}
+
+fn command() -> clap::Command {
+    let all = || SETTINGS.iter();
+    let reading = || SETTINGS.iter().filter(|setting| setting.used_by == UsedBy::Readers);
+    clap::Command::new("tcpgauge")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .long_about(LONG_ABOUT)
+        .after_help(AFTER_HELP)
+        .arg(config_file())
+        .args(all().filter_map(argument))
+        .subcommand(
+            clap::Command::new("run")
+                .about("Be the agent: read at every interval, show or log what was read, push it (the default)")
+                .arg(config_file())
+                .args(all().filter_map(argument)),
+        )
+        .subcommand(
+            clap::Command::new("snapshot")
+                .about("Take one reading and print it")
+                .after_help("Exit codes: 0 all that was asked for was read; 1 something is missing or incomplete, said on stderr; 64 bad usage or configuration.")
+                .arg(format_argument(&["table", "json"]))
+                .arg(config_file())
+                .args(reading().filter_map(argument)),
+        )
+        .subcommand(
+            clap::Command::new("check")
+                .about("Say what must be known before deploying: what can be read, as whom, and whether the backend takes points")
+                .after_help("Each line is ok, warn or fail. Exit codes: 0 nothing failed; 1 something did; 64 bad usage or configuration.")
+                .arg(config_file())
+                .args(all().filter_map(argument)),
+        )
+        .subcommand(
+            clap::Command::new("metrics")
+                .about("Print the catalogue of metrics")
+                .arg(format_argument(&["table", "markdown", "json"])),
+        )
+}
+
+fn config_file() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help(format!("A TOML file with settings [env: {CONFIG_VARIABLE}]"))
+}
+
+fn format_argument(values: &'static [&'static str]) -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .value_parser(PossibleValuesParser::new(values))
+        .default_value("table")
+        .help("How to print it")
+}
+
+fn argument(setting: &'static Setting) -> Option<Arg> {
+    let mut help = format!("{} ({})", setting.help, setting.bounds.replace('`', ""));
+    if !setting.default.is_empty() {
+        help += &format!(" [default: {}]", setting.default);
+    }
+    let variables: Vec<_> = setting.env.iter().map(|variable| variable.name).collect();
+    help += &format!(" [env: {}]", variables.join(", "));
+    let argument = Arg::new(setting.key)
+        .long(setting.flag?)
+        .value_name(setting.value)
+        .action(ArgAction::Set)
+        .help(help);
+    Some(if setting.is_switch() {
+        argument.num_args(0..=1).require_equals(true).default_missing_value("true")
+    } else {
+        argument
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Parsed {
+        parse(std::iter::once("tcpgauge").chain(arguments.iter().copied()).map(OsString::from)).unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_run() {
+        assert_eq!(parsed(&[]).command, Command::Run);
+        assert_eq!(parsed(&["--interval", "5s"]).flags.settings["interval"], "5s");
+    }
+
+    #[test]
+    fn a_flag_counts_before_and_after_the_command_and_after_it_more() {
+        let flags = parsed(&["--scope", "self", "--proc-root", "/a", "snapshot", "--proc-root", "/b"]).flags;
+        assert_eq!(flags.settings["scope"], "self");
+        assert_eq!(flags.settings["proc_root"], "/b");
+    }
+
+    #[test]
+    fn a_switch_may_stand_alone() {
+        assert_eq!(parsed(&["--split-network-type"]).flags.settings["split_network_type"], "true");
+        assert_eq!(parsed(&["--split-network-type=false", "run"]).flags.settings["split_network_type"], "false");
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line: `run` (the default), `snapshot`, `check`, `metrics`.
+
+mod arguments;
+mod snapshot;
+mod table;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use self::arguments::{Command, Parsed};
+use crate::config::{Config, Environment};
+use crate::otlp::catalogue;
+
+/// `EX_USAGE` of `sysexits.h`: bad usage or configuration.
+const BAD_USAGE: u8 = 64;
+
+/// Something is missing or incomplete.
+const INCOMPLETE: u8 = 1;
+
+/// Does what the arguments say.
+pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment) -> ExitCode {
+    let Parsed { command, flags } = match arguments::parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version go to stdout and are what was asked for.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(BAD_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    if let Command::Metrics(format) = command {
+        return print(&match format {
+            arguments::Catalogue::Table => catalogue::table(),
+            arguments::Catalogue::Markdown => catalogue::markdown(),
+            arguments::Catalogue::Json => catalogue::json(),
+        });
+    }
+    let config = match Config::load(flags, environment, command.used_by()) {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                let _ = writeln!(io::stderr(), "tcpgauge: {fault}");
+            }
+            return ExitCode::from(BAD_USAGE);
+        }
+    };
+    let done = match command {
+        Command::Snapshot(format) => snapshot::main(config, format),
+        _ => Ok(ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "tcpgauge: {error:#}");
+        ExitCode::from(INCOMPLETE)
+    })
+}
+
+/// Prints to stdout. A reader that has gone away (`tcpgauge metrics | head`) is no failure.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(INCOMPLETE),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// A runtime for one thread, as everything here needs.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

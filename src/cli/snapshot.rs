@@ -1,0 +1,39 @@
+//! `tcpgauge snapshot`: one reading.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::arguments::Form;
+use super::{INCOMPLETE, print, runtime, table};
+use crate::config::Config;
+use crate::reader::Reader;
+use crate::sample::Sample;
+use crate::source::Options;
+
+/// More than the largest table takes; somebody is waiting at a terminal.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
+    let sample = take(config.source)?;
+    let printed = print(&match form {
+        Form::Table => table::full(&sample),
+        Form::Json => format!("{}\n", serde_json::to_string(&sample)?),
+    });
+    for fault in &sample.faults {
+        let _ = writeln!(io::stderr(), "tcpgauge: {fault}");
+    }
+    Ok(if sample.faults.is_empty() { printed } else { ExitCode::from(INCOMPLETE) })
+}
+
+/// One sample, now.
+#[expect(clippy::disallowed_methods, reason = "a command's own moment")]
+pub(super) fn take(options: Options) -> anyhow::Result<Sample> {
+    let mut reader = Reader::start(options)?;
+    let time = std::time::SystemTime::now();
+    let runtime = runtime()?;
+    Ok(match runtime.block_on(reader.read(PATIENCE)) {
+        Ok(answer) => Sample::new(time, answer),
+        Err(fault) => Sample::failed(time, fault),
+    })
+}

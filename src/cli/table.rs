@@ -1,0 +1,59 @@
+//! Samples for people's eyes.
+
+use std::fmt::Write;
+
+use crate::sample::{Five, Sample, format_time};
+use crate::source::{Reading, Source};
+use crate::tcp::State;
+
+/// The five values of a sample, and what is wrong with it.
+pub(super) fn brief(sample: &Sample) -> String {
+    let mut page = String::new();
+    for reading in &sample.readings {
+        heading(&mut page, sample, reading);
+        for five in Five::ALL {
+            let _ = writeln!(page, "  {:16} {:>10}", five.name(), five.of(reading));
+        }
+    }
+    if sample.readings.is_empty() {
+        let _ = writeln!(page, "tcpgauge  no reading  {}", format_time(sample.time));
+    }
+    for fault in &sample.faults {
+        let _ = writeln!(page, "  ! {fault}");
+    }
+    page
+}
+
+/// The five values and every state. What is wrong is said elsewhere.
+pub(super) fn full(sample: &Sample) -> String {
+    let mut page = String::new();
+    for reading in &sample.readings {
+        heading(&mut page, sample, reading);
+        for five in Five::ALL {
+            let _ = writeln!(page, "  {:16} {:>10}", five.name(), five.of(reading));
+        }
+        let _ = writeln!(page, "\n  {:16} {:>10} {:>10} {:>10}", "state", "ipv4", "ipv6", "both");
+        for state in State::ALL {
+            let ipv6 = reading.ipv6.map_or_else(|| "-".to_owned(), |counts| counts.get(state).to_string());
+            let _ = writeln!(
+                page,
+                "  {:16} {:>10} {ipv6:>10} {:>10}",
+                state.name(),
+                reading.ipv4.get(state),
+                reading.count(state),
+            );
+        }
+    }
+    page
+}
+
+fn heading(page: &mut String, sample: &Sample, reading: &Reading) {
+    let Source::Text = reading.source;
+    let complete = if reading.is_complete() { "" } else { "  INCOMPLETE" };
+    let _ = writeln!(
+        page,
+        "tcpgauge  {}  text  {}{complete}",
+        reading.scope.name(),
+        format_time(sample.time),
+    );
+}

@@ -1,0 +1,237 @@
+//! Where a value comes from: flags over the environment over the file over the defaults.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::settings::{CONFIG_VARIABLE, Form, NOT_HONOURED, SETTINGS, Setting, UsedBy};
+use super::values;
+
+/// No configuration is longer.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Something wrong with what was given, and where it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it was given.
+    pub origin: Origin,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.problem)
+    }
+}
+
+/// Where a value was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// On the command line.
+    Flag(&'static Setting),
+    /// In the environment.
+    Variable(&'static str),
+    /// In the file, under this key.
+    Key(PathBuf, String),
+    /// The file as a whole.
+    File(PathBuf),
+    /// Nowhere.
+    Default(&'static Setting),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(setting) => write!(f, "flag --{}", setting.flag.unwrap_or(setting.key)),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Key(path, key) => write!(f, "{key} in {}", path.display()),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default(setting) => write!(f, "default of {}", setting.key),
+        }
+    }
+}
+
+// By name, for a setting is one row of a static table.
+impl PartialEq for Setting {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+impl Eq for Setting {}
+
+/// A value as it was given.
+pub(super) enum Given {
+    Text(String, Form),
+    Pairs(Vec<(String, String)>),
+}
+
+/// The process's environment, or a test's.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl FromIterator<(OsString, OsString)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (OsString, OsString)>>(variables: T) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl Environment {
+    /// The value of a variable. An empty one counts as unset, as OpenTelemetry has it.
+    fn get(&self, name: &str) -> Option<&OsString> {
+        self.0.get(OsString::from(name).as_os_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// All that was given, in its layers.
+pub(super) struct Layers {
+    flags: BTreeMap<&'static str, String>,
+    environment: Environment,
+    file: Option<(PathBuf, toml::Table)>,
+    used_by: UsedBy,
+    pub(super) faults: Vec<Fault>,
+    pub(super) used: Vec<Origin>,
+}
+
+impl Layers {
+    /// Collects what was given, the file included.
+    pub(super) fn new(
+        flags: BTreeMap<&'static str, String>,
+        environment: Environment,
+        file: Option<PathBuf>,
+        used_by: UsedBy,
+    ) -> Self {
+        let file = file.or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
+        let mut layers = Self { flags, environment, file: None, used_by, faults: Vec::new(), used: Vec::new() };
+        if let Some(path) = file {
+            match read_file(&path) {
+                Ok(table) => {
+                    layers.check_keys(&path, &table);
+                    layers.file = Some((path, table));
+                }
+                Err(problem) => layers.faults.push(Fault { origin: Origin::File(path), problem }),
+            }
+        }
+        layers
+    }
+
+    /// The value of the setting `key`, through `parse`; nothing if there is a fault, which is noted.
+    pub(super) fn take<T>(&mut self, key: &str, parse: impl Fn(Given) -> Result<T, String>) -> Option<T> {
+        let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+        let (given, origin) = match self.find(setting) {
+            Some(Ok(found)) => found,
+            Some(Err(fault)) => {
+                self.faults.push(fault);
+                return None;
+            }
+            None => (Given::Text(setting.default.to_owned(), Form::Plain), Origin::Default(setting)),
+        };
+        match parse(given) {
+            Ok(value) => {
+                if !matches!(origin, Origin::Default(_)) {
+                    self.used.push(origin);
+                }
+                Some(value)
+            }
+            Err(problem) => {
+                self.faults.push(Fault { origin, problem });
+                None
+            }
+        }
+    }
+
+    /// Standard variables that are set and not honoured.
+    pub(super) fn not_honoured(&self) -> Vec<&'static str> {
+        NOT_HONOURED.iter().copied().filter(|name| self.environment.get(name).is_some()).collect()
+    }
+
+    fn find(&self, setting: &'static Setting) -> Option<Result<(Given, Origin), Fault>> {
+        // A reading does not depend on where it would be sent, so a fault there must not keep it from anyone.
+        if self.used_by == UsedBy::Readers && setting.used_by == UsedBy::Senders {
+            return None;
+        }
+        if let Some(text) = self.flags.get(setting.key) {
+            return Some(Ok((Given::Text(text.clone(), Form::Plain), Origin::Flag(setting))));
+        }
+        for variable in setting.env {
+            let origin = Origin::Variable(variable.name);
+            match self.environment.get(variable.name).map(|value| value.to_str()) {
+                Some(Some(text)) => {
+                    return Some(Ok((Given::Text(text.to_owned(), variable.form), origin)));
+                }
+                Some(None) => {
+                    return Some(Err(Fault { origin, problem: "is not UTF-8".to_owned() }));
+                }
+                None => {}
+            }
+        }
+        let (path, table) = self.file.as_ref()?;
+        let value = table.get(setting.key)?;
+        let origin = Origin::Key(path.clone(), setting.key.to_owned());
+        Some(match from_toml(setting, value) {
+            Ok(given) => Ok((given, origin)),
+            Err(problem) => Err(Fault { origin, problem }),
+        })
+    }
+
+    fn check_keys(&mut self, path: &std::path::Path, table: &toml::Table) {
+        for key in table.keys() {
+            if SETTINGS.iter().any(|setting| setting.key == key) {
+                continue;
+            }
+            let meant = values::nearest(key, SETTINGS.iter().map(|setting| setting.key))
+                .map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+            self.faults.push(Fault {
+                origin: Origin::Key(path.to_owned(), key.clone()),
+                problem: format!("there is no such setting{meant}"),
+            });
+        }
+    }
+}
+
+fn read_file(path: &std::path::Path) -> Result<toml::Table, String> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
+        .map_err(|error| format!("cannot be read as configuration: {error}"))?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("is longer than {MAX_FILE_BYTES} bytes, which no configuration is"));
+    }
+    // The parser's own message would show the offending line, and a line of the file may hold a token.
+    text.parse::<toml::Table>().map_err(|error| {
+        let line = error.span().map_or(0, |span| {
+            text.get(..span.start).unwrap_or_default().matches('\n').count() + 1
+        });
+        format!("is not TOML: line {line}: {}", error.message())
+    })
+}
+
+fn from_toml(setting: &Setting, value: &toml::Value) -> Result<Given, String> {
+    if setting.is_map() {
+        let pairs = value.as_table().and_then(|table| {
+            table
+                .iter()
+                .map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect::<Option<Vec<_>>>()
+        });
+        return pairs
+            .map(Given::Pairs)
+            .ok_or_else(|| "must be a table of names and strings".to_owned());
+    }
+    let text = match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        toml::Value::Array(items) => items
+            .iter()
+            .map(toml::Value::as_str)
+            .collect::<Option<Vec<_>>>()
+            .map(|items| items.join(",")),
+        _ => None,
+    };
+    text.map(|text| Given::Text(text, Form::Plain))
+        .ok_or_else(|| format!("must be a string: {}", setting.bounds))
+}

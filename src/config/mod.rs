@@ -1,0 +1,203 @@
+//! The configuration: defaults < file < environment < flags, every fault of it reported at once.
+//!
+//! Each stage of the pipeline owns its options; here they are only put together.
+
+pub mod docs;
+mod layers;
+pub mod settings;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use self::layers::{Environment, Fault, Origin};
+use self::layers::{Given, Layers};
+use self::settings::{Form, UsedBy};
+use crate::delivery;
+use crate::delivery::endpoint::Headers;
+use crate::log;
+use crate::otlp;
+use crate::otlp::resource::Attribute;
+use crate::source;
+use crate::source::Scope;
+use crate::source::proc_root::ProcRoot;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const MAX_ATTRIBUTES: usize = 128;
+
+/// Everything that a user can set, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is read.
+    pub source: source::Options,
+    /// Time between two readings.
+    pub interval: Duration,
+    /// Which metrics are exported.
+    pub metrics: otlp::instruments::Options,
+    /// Who is said to export them.
+    pub resource: otlp::resource::Options,
+    /// Where to, or nothing where nothing is to be sent.
+    pub delivery: Option<delivery::Options>,
+    /// What is logged.
+    pub log: log::Options,
+    /// What was given and has no effect.
+    pub warnings: Vec<String>,
+    /// Where something was given that differs from silence, strongest last.
+    pub origins: Vec<Origin>,
+}
+
+/// What was given on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Settings by key.
+    pub settings: BTreeMap<&'static str, String>,
+}
+
+impl Config {
+    /// Puts the configuration together, or says everything that is wrong with it.
+    pub fn load(flags: Flags, environment: Environment, used_by: UsedBy) -> Result<Self, Vec<Fault>> {
+        let mut layers = Layers::new(flags.settings, environment, flags.file, used_by);
+        let config = take_all(&mut layers);
+        match config {
+            Some(config) if layers.faults.is_empty() => Ok(config),
+            _ => Err(layers.faults),
+        }
+    }
+}
+
+fn take_all(layers: &mut Layers) -> Option<Config> {
+    let scope = layers.take("scope", text(|name| {
+        values::choice(name, &Scope::NAMES, |name| name.parse().ok())
+    }));
+    let proc_root = layers.take("proc_root", text(|path| Ok(ProcRoot::new(path))));
+    let interval = layers.take("interval", duration(SECOND, HOUR));
+    let groups = layers.take("metrics", text(groups));
+    let split = layers.take("split_network_type", text(values::boolean));
+    let endpoint = layers.take("endpoint", text(str::parse));
+    let protocol = layers.take("protocol", text(|name| {
+        values::choice(name, &["grpc"], |name| (name == "grpc").then_some(()))
+            .map_err(|problem| format!("{problem}: this version speaks OTLP/gRPC only"))
+    }));
+    let headers = layers.take("headers", |given| headers(&pairs(given)?));
+    let timeout = layers.take("timeout", duration(Duration::from_millis(100), 5 * MINUTE));
+    let bytes = layers.take("queue_bytes", text(|size| values::bytes(size, 16 << 10, 1 << 30)));
+    let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
+    let exporter = layers.take("exporter", text(|name| {
+        values::choice(name, &["otlp", "none"], |name| match name {
+            "otlp" => Some(true),
+            "none" => Some(false),
+            _ => None,
+        })
+    }));
+    let disabled = layers.take("sdk_disabled", text(values::boolean));
+    let host_name = layers.take("host_name", text(optional_name));
+    let service_name = layers.take("service_name", text(optional_name));
+    let attributes = layers.take("resource_attributes", |given| attributes(pairs(given)?));
+    let level = layers.take("log_level", text(|name| {
+        values::choice(name, &log::LEVELS, log::level)
+    }));
+    let format = layers.take("log_format", text(|name| {
+        values::choice(name, &["text", "json"], |name| match name {
+            "text" => Some(log::Format::Text),
+            "json" => Some(log::Format::Json),
+            _ => None,
+        })
+    }));
+    let (scope, attributes) = (scope?, attributes?);
+    let (attributes, refused) = otlp::resource::split_own(attributes, scope);
+    let mut warnings: Vec<_> = layers
+        .not_honoured()
+        .iter()
+        .map(|name| format!("environment variable {name} has no effect: this version sends OTLP/gRPC in clear, uncompressed and cumulative"))
+        .collect();
+    warnings.extend(refused.iter().map(|key| {
+        format!("resource attribute {key} is left out: in scope host it would be the agent's own and not the host's")
+    }));
+    let (exporter, disabled) = (exporter?, disabled?);
+    protocol?;
+    let delivery = delivery::Options {
+        endpoint: endpoint?,
+        headers: headers?,
+        timeout: timeout?,
+        queue: delivery::queue::Bounds { bytes: bytes?, age: age? },
+    };
+    Some(Config {
+        source: source::Options { proc_root: proc_root?, scope },
+        interval: interval?,
+        metrics: otlp::instruments::Options { groups: groups?, split_network_type: split? },
+        resource: otlp::resource::Options {
+            service_name: service_name?,
+            host_name: host_name?,
+            attributes,
+        },
+        delivery: (exporter && !disabled).then_some(delivery),
+        log: log::Options { level: level?, format: format? },
+        warnings,
+        origins: std::mem::take(&mut layers.used),
+    })
+}
+
+/// A parser of text, for settings that are one.
+fn text<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(Given) -> Result<T, String> {
+    move |given| match given {
+        Given::Text(text, _) => parse(&text),
+        Given::Pairs(_) => Err("must be a string".to_owned()),
+    }
+}
+
+fn duration(least: Duration, most: Duration) -> impl Fn(Given) -> Result<Duration, String> {
+    move |given| match given {
+        Given::Text(text, Form::Plain) => values::duration(&text, least, most),
+        Given::Text(text, Form::Milliseconds) => values::milliseconds(&text, least, most),
+        Given::Pairs(_) => Err("must be a duration".to_owned()),
+    }
+}
+
+fn pairs(given: Given) -> Result<Vec<(String, String)>, String> {
+    match given {
+        Given::Text(text, _) => values::pairs(&text),
+        Given::Pairs(pairs) => Ok(pairs),
+    }
+}
+
+fn optional_name(name: &str) -> Result<Option<String>, String> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    values::name(name).map(Some)
+}
+
+fn groups(names: &str) -> Result<Vec<otlp::instruments::Group>, String> {
+    use otlp::instruments::Group;
+    names
+        .split(',')
+        .map(|name| {
+            values::choice(name.trim(), &Group::NAMES, |name| {
+                Group::ALL.into_iter().find(|group| group.name() == name)
+            })
+        })
+        .collect()
+}
+
+fn headers(pairs: &[(String, String)]) -> Result<Headers, String> {
+    let mut headers = Headers::default();
+    for (name, value) in pairs {
+        headers.add(name, value)?;
+    }
+    Ok(headers)
+}
+
+fn attributes(pairs: Vec<(String, String)>) -> Result<Vec<Attribute>, String> {
+    if pairs.len() > MAX_ATTRIBUTES {
+        return Err(format!("{} attributes are more than {MAX_ATTRIBUTES}", pairs.len()));
+    }
+    Ok(pairs.into_iter().map(|(key, value)| Attribute { key, value }).collect())
+}
+
+#[cfg(test)]
+mod tests;

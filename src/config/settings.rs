@@ -1,0 +1,288 @@
+//! The one table of settings. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
+
+/// One thing that a user can set.
+#[derive(Debug)]
+pub struct Setting {
+    /// Key in the file.
+    pub key: &'static str,
+    /// The flag, without its dashes. There is none for what must not show in a list of processes.
+    pub flag: Option<&'static str>,
+    /// Environment variables, the strongest first.
+    pub env: &'static [Variable],
+    /// What holds where nobody sets it, written as in the file; empty for nothing.
+    pub default: &'static str,
+    /// What a value looks like.
+    pub value: &'static str,
+    /// Values and bounds.
+    pub bounds: &'static str,
+    /// What it does.
+    pub help: &'static str,
+    /// Which commands it matters to.
+    pub used_by: UsedBy,
+}
+
+/// An environment variable.
+#[derive(Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// How its value is written.
+    pub form: Form,
+}
+
+/// How a value is written in an environment variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As everywhere.
+    Plain,
+    /// A number of milliseconds, as OpenTelemetry's variables have it.
+    Milliseconds,
+}
+
+/// Which commands a setting matters to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsedBy {
+    /// Those that read: `run`, `snapshot`, `check`.
+    Readers,
+    /// Those that send: `run`, `check`.
+    Senders,
+}
+
+const fn plain(name: &'static str) -> Variable {
+    Variable { name, form: Form::Plain }
+}
+
+const fn milliseconds(name: &'static str) -> Variable {
+    Variable { name, form: Form::Milliseconds }
+}
+
+/// The file itself: what is needed before any setting is known.
+pub const CONFIG_VARIABLE: &str = "TCPGAUGE_CONFIG";
+
+/// Every setting, in the order in which it is documented.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "scope",
+        flag: Some("scope"),
+        env: &[plain("TCPGAUGE_SCOPE")],
+        default: "host",
+        value: "SCOPE",
+        bounds: "`host`, `self`",
+        help: "Whose sockets are read: the host's (PID 1 of the proc root) or those of this process's own network namespace",
+        used_by: UsedBy::Readers,
+    },
+    Setting {
+        key: "proc_root",
+        flag: Some("proc-root"),
+        env: &[plain("TCPGAUGE_PROC_ROOT"), plain("HOST_PROC")],
+        default: "/proc",
+        value: "DIR",
+        bounds: "a directory",
+        help: "Where the host's proc is mounted",
+        used_by: UsedBy::Readers,
+    },
+    Setting {
+        key: "interval",
+        flag: Some("interval"),
+        env: &[milliseconds("OTEL_METRIC_EXPORT_INTERVAL")],
+        default: "30s",
+        value: "DURATION",
+        bounds: "1s to 1h",
+        help: "Time between two readings, which are aligned to the wall clock; a reading may take as long",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "metrics",
+        flag: Some("metrics"),
+        env: &[plain("TCPGAUGE_METRICS")],
+        default: "five,states",
+        value: "GROUPS",
+        bounds: "`five`, `states`, with commas; `five` is always in",
+        help: "Groups of metrics to export (tcpgauge metrics lists them)",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "split_network_type",
+        flag: Some("split-network-type"),
+        env: &[plain("TCPGAUGE_SPLIT_NETWORK_TYPE")],
+        default: "false",
+        value: "BOOL",
+        bounds: "`true`, `false`",
+        help: "Split system.network.connection.count by network.type (ipv4, ipv6)",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "endpoint",
+        flag: Some("endpoint"),
+        env: &[plain("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"), plain("OTEL_EXPORTER_OTLP_ENDPOINT")],
+        default: "http://localhost:4317",
+        value: "URL",
+        bounds: "`http://HOST:PORT`",
+        help: "The OTLP/gRPC backend that points are sent to",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "protocol",
+        flag: Some("protocol"),
+        env: &[plain("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"), plain("OTEL_EXPORTER_OTLP_PROTOCOL")],
+        default: "grpc",
+        value: "PROTOCOL",
+        bounds: "`grpc`",
+        help: "The OTLP protocol",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "headers",
+        flag: None,
+        env: &[plain("OTEL_EXPORTER_OTLP_METRICS_HEADERS"), plain("OTEL_EXPORTER_OTLP_HEADERS")],
+        default: "",
+        value: "NAME=VALUE,…",
+        bounds: "names and values that gRPC can carry; values percent-encoded",
+        help: "Headers that go with every request, such as a token",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "timeout",
+        flag: Some("timeout"),
+        env: &[milliseconds("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"), milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT")],
+        default: "10s",
+        value: "DURATION",
+        bounds: "100ms to 5m",
+        help: "How long one request may take; connecting may take as long, but at most 5 s",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "queue_bytes",
+        flag: Some("queue-bytes"),
+        env: &[plain("TCPGAUGE_QUEUE_BYTES")],
+        default: "16MiB",
+        value: "SIZE",
+        bounds: "16KiB to 1GiB",
+        help: "What may wait for an absent backend; beyond it the oldest is dropped",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "queue_age",
+        flag: Some("queue-age"),
+        env: &[plain("TCPGAUGE_QUEUE_AGE")],
+        default: "24h",
+        value: "DURATION",
+        bounds: "1m to 168h",
+        help: "How long a point may wait before it is dropped",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "exporter",
+        flag: Some("exporter"),
+        env: &[plain("OTEL_METRICS_EXPORTER")],
+        default: "otlp",
+        value: "EXPORTER",
+        bounds: "`otlp`, `none`",
+        help: "none: nothing is sent, everything else works",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "sdk_disabled",
+        flag: None,
+        env: &[plain("OTEL_SDK_DISABLED")],
+        default: "false",
+        value: "BOOL",
+        bounds: "`true`, `false`",
+        help: "true is exporter none by the name that OpenTelemetry gave it",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "host_name",
+        flag: Some("host-name"),
+        env: &[plain("TCPGAUGE_HOST_NAME")],
+        default: "",
+        value: "NAME",
+        bounds: "1 to 255 bytes",
+        help: "host.name of the resource; by default the kernel's host name, except in a container, where that is the container's",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "service_name",
+        flag: Some("service-name"),
+        env: &[plain("OTEL_SERVICE_NAME")],
+        default: "",
+        value: "NAME",
+        bounds: "1 to 255 bytes",
+        help: "service.name of the resource; by default tcpgauge",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "resource_attributes",
+        flag: None,
+        env: &[plain("OTEL_RESOURCE_ATTRIBUTES")],
+        default: "",
+        value: "KEY=VALUE,…",
+        bounds: "at most 128; values percent-encoded",
+        help: "More attributes of the resource; those of a pod or container (k8s.pod.*, container.*) are left out in scope host, where they would be the agent's own",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "log_level",
+        flag: Some("log-level"),
+        env: &[plain("TCPGAUGE_LOG_LEVEL")],
+        default: "info",
+        value: "LEVEL",
+        bounds: "`error`, `warn`, `info`, `debug`, `trace`",
+        help: "What is logged, on stderr",
+        used_by: UsedBy::Readers,
+    },
+    Setting {
+        key: "log_format",
+        flag: Some("log-format"),
+        env: &[plain("TCPGAUGE_LOG_FORMAT")],
+        default: "text",
+        value: "FORMAT",
+        bounds: "`text`, `json`",
+        help: "How it is logged",
+        used_by: UsedBy::Readers,
+    },
+];
+
+/// Standard variables that this version does not honour: set, they get a warning and not silence.
+pub const NOT_HONOURED: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+];
+
+impl Setting {
+    /// Whether the file gives it as a table of names and values.
+    #[must_use]
+    pub fn is_map(&self) -> bool {
+        self.value.ends_with("=VALUE,…")
+    }
+
+    /// Whether the flag may stand alone.
+    #[must_use]
+    pub fn is_switch(&self) -> bool {
+        self.value == "BOOL"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_variables_are_unique() {
+        let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        names.extend(SETTINGS.iter().flat_map(|setting| setting.env.iter().map(|variable| variable.name)));
+        names.extend(NOT_HONOURED);
+        names.push(CONFIG_VARIABLE);
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,7 @@
+//! From a [`Sample`](crate::sample::Sample) to one OTLP request: the SDK's instruments, driven by our tick.
+
+pub mod catalogue;
+mod exporter;
+pub mod instruments;
+pub mod pipeline;
+pub mod resource;

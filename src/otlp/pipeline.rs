@@ -1,0 +1,75 @@
+//! The SDK between a sample and its request, with its own clock set out of the way.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+
+use super::exporter::Exporter;
+use super::instruments::{self, Options};
+use crate::sample::Sample;
+use crate::source::Reading;
+
+/// The reader's interval. It exports when it is told to, and never by itself.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The sample that is being exported, while it is.
+///
+/// Empty the rest of the time: whatever makes the SDK collect then finds nothing, and no old value goes out as new.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Latest(Arc<Mutex<Option<Sample>>>);
+
+impl Latest {
+    fn replace(&self, sample: Option<Sample>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sample;
+    }
+
+    pub(super) fn each_trusted(&self, see: impl FnMut(&Reading)) {
+        if let Some(sample) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            sample.readings.iter().filter(|reading| reading.is_trusted()).for_each(see);
+        }
+    }
+
+    pub(super) fn time(&self) -> Option<SystemTime> {
+        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().map(|sample| sample.time)
+    }
+}
+
+/// Turns samples into OTLP requests.
+#[derive(Debug)]
+pub struct Pipeline {
+    provider: SdkMeterProvider,
+    latest: Latest,
+}
+
+impl Pipeline {
+    /// A pipeline whose requests go to `enqueue`, encoded, one for each sample that has something to tell.
+    pub fn new(
+        options: &Options,
+        resource: Resource,
+        enqueue: impl Fn(Vec<u8>) + Send + Sync + 'static,
+    ) -> Self {
+        let latest = Latest::default();
+        let exporter = Exporter::new(latest.clone(), enqueue);
+        let reader = PeriodicReader::builder(exporter).with_interval(NEVER).build();
+        let provider = SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build();
+        let scope = InstrumentationScope::builder("tcpgauge").with_version(env!("CARGO_PKG_VERSION")).build();
+        instruments::register(&provider.meter_with_scope(scope), options, &latest);
+        Self { provider, latest }
+    }
+
+    /// Exports one sample: nothing is sent here, only encoded and handed over, so this takes microseconds.
+    ///
+    /// Fails only if the SDK's own thread is gone.
+    pub fn export(&self, sample: Sample) -> Result<(), OTelSdkError> {
+        self.latest.replace(Some(sample));
+        let flushed = self.provider.force_flush();
+        self.latest.replace(None);
+        flushed
+    }
+}

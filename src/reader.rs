@@ -1,0 +1,72 @@
+//! Takes readings off the async thread, and lets none of them hold up a tick.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc as thread_channel;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::source::{Fault, Options, ReadError, Reading, TextSource};
+
+type Answer = Result<Reading, ReadError>;
+
+/// A thread with a source.
+#[derive(Debug)]
+pub struct Reader {
+    requests: thread_channel::Sender<()>,
+    answers: mpsc::Receiver<Answer>,
+    stop: Arc<AtomicBool>,
+    /// A reading that was given up has not ended yet.
+    overdue: bool,
+    what: String,
+}
+
+impl Reader {
+    /// Starts the thread.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let what = format!("read {}", options.proc_root.join(options.scope.directory()).display());
+        let (requests, wanted) = thread_channel::channel();
+        let (give, answers) = mpsc::channel(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+            let mut source = TextSource::new(options);
+            while wanted.recv().is_ok() {
+                if give.blocking_send(source.read(&stopped)).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { requests, answers, stop, overdue: false, what })
+    }
+
+    /// Takes a reading, or gives up after `within`.
+    ///
+    /// A reading that was given up goes on until it notices, or until what blocks it lets go: only then can there be another.
+    pub async fn read(&mut self, within: Duration) -> Result<Answer, Fault> {
+        if self.overdue && self.answers.try_recv().is_err() {
+            return Err(self.fault("an earlier reading, which was given up, still has not ended: what is mounted there does not answer".to_owned()));
+        }
+        self.overdue = false;
+        self.stop.store(false, Ordering::Relaxed);
+        let gone = || "the thread that reads is gone; this is a bug in tcpgauge".to_owned();
+        if self.requests.send(()).is_err() {
+            return Err(self.fault(gone()));
+        }
+        match tokio::time::timeout(within, self.answers.recv()).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(self.fault(gone())),
+            Err(_) => {
+                self.stop.store(true, Ordering::Relaxed);
+                self.overdue = true;
+                Err(self.fault(format!("it took longer than {within:?} and was given up; a longer --interval gives it more time")))
+            }
+        }
+    }
+
+    fn fault(&self, why: String) -> Fault {
+        Fault { what: self.what.clone(), why }
+    }
+}

@@ -1,0 +1,140 @@
+//! The one way to the host's files: every path of the host starts at the proc root, and what is opened there is a file.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// `PROC_SUPER_MAGIC` of `linux/magic.h`.
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+
+/// Where the host's proc is mounted: `/proc`, or `/host/proc` in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcRoot(PathBuf);
+
+impl ProcRoot {
+    /// The proc mounted at `path`.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The root itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A path below the root.
+    #[must_use]
+    pub fn join(&self, below: &str) -> PathBuf {
+        self.0.join(below)
+    }
+
+    /// Whether a proc is mounted there, as opposed to a copy of one or something else; nothing if that cannot be told.
+    #[must_use]
+    pub fn is_mounted_proc(&self) -> Option<bool> {
+        let found = rustix::fs::statfs(&self.0).ok()?;
+        // The type of f_type differs between architectures.
+        Some(u64::try_from(found.f_type) == Ok(PROC_SUPER_MAGIC))
+    }
+}
+
+/// Which network namespace a file of `net/` belongs to.
+///
+/// Equal within a namespace and different between live ones, and `stat` needs no privilege, unlike `ns/net`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamespaceId {
+    device: u64,
+    inode: u64,
+}
+
+impl NamespaceId {
+    /// The namespace that the file at `path` belongs to.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|found| Self::from(&found))
+    }
+
+    /// The inode, which is what tells namespaces of one proc apart.
+    #[must_use]
+    pub fn inode(self) -> u64 {
+        self.inode
+    }
+}
+
+impl From<&std::fs::Metadata> for NamespaceId {
+    fn from(found: &std::fs::Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+        }
+    }
+}
+
+/// What stands in the place of a file and cannot be read as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAFile {
+    /// A directory.
+    Directory,
+    /// A named pipe: reading it would wait for a writer.
+    Fifo,
+    /// A block or character device.
+    Device,
+    /// A socket, or something newer than this code.
+    Other,
+}
+
+impl fmt::Display for NotAFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "a directory",
+            Self::Fifo => "a named pipe",
+            Self::Device => "a device",
+            Self::Other => "something that is no file",
+        })
+    }
+}
+
+/// Why a file of the host could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system's reason.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// There is something, but no file.
+    #[error("there is {0} in its place")]
+    NotAFile(NotAFile),
+}
+
+/// Opens the file at `path`, and nothing else: a FIFO or a device there must neither hang us nor feel that we came by.
+pub fn open(path: &Path) -> Result<(File, NamespaceId), OpenError> {
+    // Looked at before it is opened, because opening a device can do something; and again once it is open, because
+    // it may have been replaced meanwhile, which O_NONBLOCK keeps from hanging us.
+    regular(&std::fs::metadata(path)?)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+        .open(path)?;
+    let found = file.metadata()?;
+    regular(&found)?;
+    Ok((file, NamespaceId::from(&found)))
+}
+
+fn regular(found: &std::fs::Metadata) -> Result<(), OpenError> {
+    let kind = found.file_type();
+    let other = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        NotAFile::Directory
+    } else if kind.is_fifo() {
+        NotAFile::Fifo
+    } else if kind.is_block_device() || kind.is_char_device() {
+        NotAFile::Device
+    } else {
+        NotAFile::Other
+    };
+    Err(OpenError::NotAFile(other))
+}

@@ -1,0 +1,299 @@
+//! Reads the kernel's own table of TCP sockets: `net/tcp` and `net/tcp6`.
+//!
+//! This is the hot path on a busy host, where the files hold tens of megabytes. So one pass over one fixed
+//! buffer, no allocation, no row kept. Every column that tcpgauge uses is checked, for a line that only looks
+//! like a row must not be counted as one.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::tcp::State;
+
+/// The longest line that can be a row. The kernel's are under 200 bytes; one `read` of proc gives at most 4 KiB.
+pub const MAX_LINE_BYTES: usize = 32 * 1024;
+
+/// No table is longer: about 50 million rows. It ends the reading of a file that never ends.
+pub const MAX_FILE_BYTES: u64 = 8 << 30;
+
+/// The buffer that readings share: allocated once, as large as the longest line.
+#[derive(Debug)]
+pub struct Buffer(Box<[u8]>);
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self(vec![0; MAX_LINE_BYTES].into_boxed_slice())
+    }
+}
+
+/// One socket, as its line in the table tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The state, or nothing where the kernel's number is unknown to us.
+    pub state: Option<State>,
+    /// Local port.
+    pub local_port: u16,
+    /// Remote port; 0 for a listener.
+    pub remote_port: u16,
+    /// Bytes sent and not acknowledged.
+    pub tx_queue: u64,
+    /// Bytes received and not read; for a listener, connections not accepted.
+    pub rx_queue: u64,
+    /// The running timer: 0 none, 1 retransmit, 2 keepalive, 3 TIME_WAIT (also of a FIN_WAIT2 mini-socket), 4 zero window probe.
+    pub timer: u8,
+    /// Effective user id of the socket's creator.
+    pub uid: u32,
+    /// Inode; 0 for sockets that no process holds.
+    pub inode: u64,
+}
+
+/// What one pass over a table found besides the rows it showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Lines that are rows.
+    pub rows: u64,
+    /// Lines that are neither a row nor the header, and a last line that was cut.
+    pub malformed: u64,
+    /// Bytes read. A table of the kernel has at least its header, so 0 means that this is no table.
+    pub bytes: u64,
+}
+
+/// Why a pass over a table gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// `read` failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The table is longer than [`MAX_FILE_BYTES`].
+    #[error("it goes on after {} GiB, which no table of sockets does", MAX_FILE_BYTES >> 30)]
+    Endless,
+    /// The caller asked to stop.
+    #[error("reading it took longer than the time that it was given")]
+    Stopped,
+}
+
+/// Shows `see` every row of `table` once, in order.
+///
+/// Malformed lines are counted and passed over. `stop` is looked at between reads, so that a reading that nobody
+/// waits for any more ends.
+pub fn scan(
+    mut table: impl Read,
+    buffer: &mut Buffer,
+    stop: &AtomicBool,
+    mut see: impl FnMut(&Row),
+) -> Result<Scanned, ScanError> {
+    let buffer = &mut buffer.0;
+    let mut scanned = Scanned::default();
+    let mut first_line = true;
+    // Bytes at the front of the buffer that belong to a line whose end has not been read yet.
+    let mut held = 0;
+    // In the middle of a line that is longer than the buffer: counted, thrown away.
+    let mut overlong = false;
+    let mut line_done = |line: &[u8], scanned: &mut Scanned| {
+        let header = std::mem::take(&mut first_line) && is_header(line);
+        match parse_row(line) {
+            Some(row) => {
+                scanned.rows += 1;
+                see(&row);
+            }
+            None => scanned.malformed += u64::from(!header),
+        }
+    };
+
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(ScanError::Stopped);
+        }
+        let count = match table.read(buffer.get_mut(held..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        scanned.bytes += count as u64;
+        if scanned.bytes > MAX_FILE_BYTES {
+            return Err(ScanError::Endless);
+        }
+        let filled = held + count;
+        let mut rest = buffer.get(..filled).unwrap_or_default();
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest.split_at_checked(end).unwrap_or_default();
+            if !std::mem::take(&mut overlong) {
+                line_done(line, &mut scanned);
+            }
+            rest = after.get(1..).unwrap_or_default();
+        }
+        held = rest.len();
+        if held == buffer.len() {
+            scanned.malformed += u64::from(!std::mem::replace(&mut overlong, true));
+            held = 0;
+        } else {
+            buffer.copy_within(filled - held..filled, 0);
+        }
+        if overlong {
+            held = 0;
+        }
+    }
+    // The kernel ends every line, so what is left over is a line that was cut: what it would have said is unknown.
+    scanned.malformed += u64::from(held > 0);
+    Ok(scanned)
+}
+
+fn is_header(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"sl ")
+}
+
+/// Reads one line of the table, or nothing if it is not exactly what a row looks like.
+///
+/// Columns (`net/ipv4/tcp_ipv4.c`, `get_tcp4_sock`): `sl: local:port remote:port st tx:rx timer:when retrnsmt uid timeout inode …`.
+/// Numbers may be of any width and case.
+fn parse_row(line: &[u8]) -> Option<Row> {
+    let mut line = Cursor(line.strip_suffix(b"\r").unwrap_or(line));
+    line.spaces();
+    line.slot()?;
+    line.gap()?;
+    line.address()?;
+    let local_port = line.hex()?.try_into().ok()?;
+    line.gap()?;
+    line.address()?;
+    let remote_port = line.hex()?.try_into().ok()?;
+    line.gap()?;
+    let state = State::from_kernel(line.hex()?);
+    line.gap()?;
+    let tx_queue = line.hex()?;
+    line.colon()?;
+    let rx_queue = line.hex()?;
+    line.gap()?;
+    let timer = line.hex()?.try_into().ok()?;
+    line.colon()?;
+    line.word()?;
+    line.gap()?;
+    line.word()?;
+    line.gap()?;
+    let uid = line.decimal()?.try_into().ok()?;
+    line.gap()?;
+    line.word()?;
+    line.gap()?;
+    let inode = line.decimal()?;
+    if !line.0.is_empty() {
+        line.gap()?;
+    }
+    Some(Row {
+        state,
+        local_port,
+        remote_port,
+        tx_queue,
+        rx_queue,
+        timer,
+        uid,
+        inode,
+    })
+}
+
+/// The value of each byte as a hexadecimal digit; `NO_DIGIT` for those that are none.
+const HEX: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
+const NO_DIGIT: u8 = 0xff;
+
+/// What is left of a line. Each method takes one thing off its front, or gives nothing if it is not there.
+struct Cursor<'a>(&'a [u8]);
+
+impl Cursor<'_> {
+    fn spaces(&mut self) {
+        while let [b' ' | b'\t', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+    }
+
+    /// At least one space, as between columns.
+    fn gap(&mut self) -> Option<()> {
+        let [b' ' | b'\t', rest @ ..] = self.0 else {
+            return None;
+        };
+        self.0 = rest;
+        self.spaces();
+        Some(())
+    }
+
+    fn colon(&mut self) -> Option<()> {
+        let [b':', rest @ ..] = self.0 else {
+            return None;
+        };
+        self.0 = rest;
+        Some(())
+    }
+
+    /// The row's number in the table, with its colon.
+    fn slot(&mut self) -> Option<()> {
+        let [b'0'..=b'9', rest @ ..] = self.0 else {
+            return None;
+        };
+        self.0 = rest;
+        while let [b'0'..=b'9', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+        self.colon()
+    }
+
+    /// An address in hexadecimal, with its colon.
+    fn address(&mut self) -> Option<()> {
+        let mut digits = 0;
+        while let [byte, rest @ ..] = self.0
+            && HEX[usize::from(*byte)] != NO_DIGIT
+        {
+            digits += 1;
+            self.0 = rest;
+        }
+        if digits == 0 {
+            return None;
+        }
+        self.colon()
+    }
+
+    fn hex(&mut self) -> Option<u64> {
+        let mut value = 0_u64;
+        let mut digits = 0;
+        while let [byte, rest @ ..] = self.0
+            && let digit = HEX[usize::from(*byte)]
+            && digit != NO_DIGIT
+        {
+            if value >> 60 != 0 {
+                return None;
+            }
+            value = value << 4 | u64::from(digit);
+            digits += 1;
+            self.0 = rest;
+        }
+        (digits > 0).then_some(value)
+    }
+
+    fn decimal(&mut self) -> Option<u64> {
+        let mut value = 0_u64;
+        let mut digits = 0;
+        while let [byte @ b'0'..=b'9', rest @ ..] = self.0 {
+            value = value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+            digits += 1;
+            self.0 = rest;
+        }
+        (digits > 0).then_some(value)
+    }
+
+    /// A column that nobody needs, whatever it holds.
+    fn word(&mut self) -> Option<()> {
+        let mut length = 0;
+        while let [byte, rest @ ..] = self.0
+            && !matches!(byte, b' ' | b'\t')
+        {
+            length += 1;
+            self.0 = rest;
+        }
+        (length > 0).then_some(())
+    }
+}
