@@ -30,7 +30,10 @@ impl Identity {
     #[must_use]
     pub fn inspect(options: &Options, now: SystemTime) -> Self {
         let root = &options.proc_root;
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let name = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
         // The host name belongs to the UTS namespace, so in the initial one it is the machine's.
         let uts = std::fs::read_link(root.join("self/ns/uts"));
         let is_machines = uts.is_ok_and(|namespace| namespace == Path::new(INITIAL_UTS_NAMESPACE));
@@ -39,7 +42,8 @@ impl Identity {
             format!("{} {}", std::process::id(), now.as_nanos())
         });
         // The measured namespace is part of it, for many sidecars can share a machine, and even a name.
-        let namespace = NamespaceId::of(&options.scope.table(root, "tcp")).map_or(0, NamespaceId::inode);
+        let namespace =
+            NamespaceId::of(&options.scope.table(root, "tcp")).map_or(0, NamespaceId::inode);
         let instance = format!("{boot}\n{name}\n{}\n{namespace}", options.scope.name());
         Self {
             host_name: is_machines.then_some(name),
@@ -50,6 +54,10 @@ impl Identity {
 
 fn read_line(path: &Path) -> Option<String> {
     let mut text = String::new();
-    File::open(path).ok()?.take(256).read_to_string(&mut text).ok()?;
+    File::open(path)
+        .ok()?
+        .take(256)
+        .read_to_string(&mut text)
+        .ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

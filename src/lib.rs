@@ -22,8 +22,12 @@ pub mod identity;
 
 pub mod reader;
 
+pub mod schedule;
+
 pub mod log;
 
 pub mod config;
+
+pub mod agent;
 
 pub mod cli;

@@ -41,13 +41,23 @@ pub fn start<W>(options: Options, writer: W)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let libraries = if options.level == Level::TRACE { Level::TRACE } else { Level::WARN.min(options.level) };
-    let filter = Targets::new().with_default(libraries).with_target("tcpgauge", options.level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
+    let libraries = if options.level == Level::TRACE {
+        Level::TRACE
+    } else {
+        Level::WARN.min(options.level)
+    };
+    let filter = Targets::new()
+        .with_default(libraries)
+        .with_target("tcpgauge", options.level);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_target(false);
     let layer = match options.format {
         Format::Text => layer.with_ansi(false).boxed(),
         Format::Json => layer.json().flatten_event(true).boxed(),
     };
     // It fails only where a log was started before, as a second agent in one test process would; the first one serves both.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init();
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as thread_channel;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -26,26 +25,37 @@ pub struct Reader {
 impl Reader {
     /// Starts the thread.
     pub fn start(options: Options) -> io::Result<Self> {
-        let what = format!("read {}", options.proc_root.join(options.scope.directory()).display());
+        let what = format!(
+            "read {}",
+            options.proc_root.join(options.scope.directory()).display()
+        );
         let (requests, wanted) = thread_channel::channel();
         let (give, answers) = mpsc::channel(1);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
-            let mut source = TextSource::new(options);
-            while wanted.recv().is_ok() {
-                if give.blocking_send(source.read(&stopped)).is_err() {
-                    break;
+        std::thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(move || {
+                let mut source = TextSource::new(options);
+                while wanted.recv().is_ok() {
+                    if give.blocking_send(source.read(&stopped)).is_err() {
+                        break;
+                    }
                 }
-            }
-        })?;
-        Ok(Self { requests, answers, stop, overdue: false, what })
+            })?;
+        Ok(Self {
+            requests,
+            answers,
+            stop,
+            overdue: false,
+            what,
+        })
     }
 
-    /// Takes a reading, or gives up after `within`.
+    /// Takes a reading, or gives up when `patience` ends.
     ///
     /// A reading that was given up goes on until it notices, or until what blocks it lets go: only then can there be another.
-    pub async fn read(&mut self, within: Duration) -> Result<Answer, Fault> {
+    pub async fn read(&mut self, patience: impl Future<Output = ()>) -> Result<Answer, Fault> {
         if self.overdue && self.answers.try_recv().is_err() {
             return Err(self.fault("an earlier reading, which was given up, still has not ended: what is mounted there does not answer".to_owned()));
         }
@@ -55,18 +65,21 @@ impl Reader {
         if self.requests.send(()).is_err() {
             return Err(self.fault(gone()));
         }
-        match tokio::time::timeout(within, self.answers.recv()).await {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(self.fault(gone())),
-            Err(_) => {
+        tokio::select! {
+            biased;
+            answer = self.answers.recv() => answer.ok_or_else(|| self.fault(gone())),
+            () = patience => {
                 self.stop.store(true, Ordering::Relaxed);
                 self.overdue = true;
-                Err(self.fault(format!("it took longer than {within:?} and was given up; a longer --interval gives it more time")))
+                Err(self.fault("it did not end in time and was given up; a longer --interval gives it more".to_owned()))
             }
         }
     }
 
     fn fault(&self, why: String) -> Fault {
-        Fault { what: self.what.clone(), why }
+        Fault {
+            what: self.what.clone(),
+            why,
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use serde::ser::{SerializeStruct, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 
 use crate::source::{Fault, ReadError, Reading, Scope, Source};
 use crate::tcp::{Counts, State};

@@ -69,7 +69,11 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed,
     let matches = command().try_get_matches_from(arguments)?;
     let (command, own) = match matches.subcommand() {
         Some(("snapshot", own)) => {
-            let form = if format(own) == "json" { Form::Json } else { Form::Table };
+            let form = if format(own) == "json" {
+                Form::Json
+            } else {
+                Form::Table
+            };
             (Command::Snapshot(form), Some(own))
         }
         Some(("check", own)) => (Command::Check, Some(own)),
@@ -100,12 +104,18 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed,
 }
 
 fn format(matches: &ArgMatches) -> &str {
-    matches.get_one::<String>("format").map_or("", String::as_str)
+    matches
+        .get_one::<String>("format")
+        .map_or("", String::as_str)
 }
 
 fn command() -> clap::Command {
     let all = || SETTINGS.iter();
-    let reading = || SETTINGS.iter().filter(|setting| setting.used_by == UsedBy::Readers);
+    let reading = || {
+        SETTINGS
+            .iter()
+            .filter(|setting| setting.used_by == UsedBy::Readers)
+    };
     clap::Command::new("tcpgauge")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
@@ -146,7 +156,9 @@ fn config_file() -> Arg {
         .long("config")
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
-        .help(format!("A TOML file with settings [env: {CONFIG_VARIABLE}]"))
+        .help(format!(
+            "A TOML file with settings [env: {CONFIG_VARIABLE}]"
+        ))
 }
 
 fn format_argument(values: &'static [&'static str]) -> Arg {
@@ -159,19 +171,27 @@ fn format_argument(values: &'static [&'static str]) -> Arg {
 }
 
 fn argument(setting: &'static Setting) -> Option<Arg> {
-    let mut help = format!("{} ({})", setting.help, setting.bounds.replace('`', ""));
-    if !setting.default.is_empty() {
-        help += &format!(" [default: {}]", setting.default);
-    }
+    let default = match setting.default {
+        "" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
     let variables: Vec<_> = setting.env.iter().map(|variable| variable.name).collect();
-    help += &format!(" [env: {}]", variables.join(", "));
+    let help = format!(
+        "{} ({}){default} [env: {}]",
+        setting.help,
+        setting.bounds.replace('`', ""),
+        variables.join(", "),
+    );
     let argument = Arg::new(setting.key)
         .long(setting.flag?)
         .value_name(setting.value)
         .action(ArgAction::Set)
         .help(help);
     Some(if setting.is_switch() {
-        argument.num_args(0..=1).require_equals(true).default_missing_value("true")
+        argument
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
     } else {
         argument
     })
@@ -182,7 +202,12 @@ mod tests {
     use super::*;
 
     fn parsed(arguments: &[&str]) -> Parsed {
-        parse(std::iter::once("tcpgauge").chain(arguments.iter().copied()).map(OsString::from)).unwrap()
+        parse(
+            std::iter::once("tcpgauge")
+                .chain(arguments.iter().copied())
+                .map(OsString::from),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -193,19 +218,39 @@ mod tests {
     #[test]
     fn no_command_is_run() {
         assert_eq!(parsed(&[]).command, Command::Run);
-        assert_eq!(parsed(&["--interval", "5s"]).flags.settings["interval"], "5s");
+        assert_eq!(
+            parsed(&["--interval", "5s"]).flags.settings["interval"],
+            "5s"
+        );
     }
 
     #[test]
     fn a_flag_counts_before_and_after_the_command_and_after_it_more() {
-        let flags = parsed(&["--scope", "self", "--proc-root", "/a", "snapshot", "--proc-root", "/b"]).flags;
+        let flags = parsed(&[
+            "--scope",
+            "self",
+            "--proc-root",
+            "/a",
+            "snapshot",
+            "--proc-root",
+            "/b",
+        ])
+        .flags;
         assert_eq!(flags.settings["scope"], "self");
         assert_eq!(flags.settings["proc_root"], "/b");
     }
 
     #[test]
     fn a_switch_may_stand_alone() {
-        assert_eq!(parsed(&["--split-network-type"]).flags.settings["split_network_type"], "true");
-        assert_eq!(parsed(&["--split-network-type=false", "run"]).flags.settings["split_network_type"], "false");
+        assert_eq!(
+            parsed(&["--split-network-type"]).flags.settings["split_network_type"],
+            "true"
+        );
+        assert_eq!(
+            parsed(&["--split-network-type=false", "run"])
+                .flags
+                .settings["split_network_type"],
+            "false"
+        );
     }
 }

@@ -1,6 +1,9 @@
 //! The command line: `run` (the default), `snapshot`, `check`, `metrics`.
 
 mod arguments;
+mod check;
+mod run;
+mod screen;
 mod snapshot;
 mod table;
 
@@ -25,7 +28,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
         Err(error) => {
             // Help and version go to stdout and are what was asked for.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(BAD_USAGE) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                ExitCode::from(BAD_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     if let Command::Metrics(format) = command {
@@ -46,7 +53,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
     };
     let done = match command {
         Command::Snapshot(format) => snapshot::main(config, format),
-        _ => Ok(ExitCode::SUCCESS),
+        Command::Check => check::main(&config),
+        Command::Run | Command::Metrics(_) => run::main(config),
     };
     done.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "tcpgauge: {error:#}");
@@ -64,5 +72,7 @@ fn print(text: &str) -> ExitCode {
 
 /// A runtime for one thread, as everything here needs.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }

@@ -12,7 +12,7 @@ use crate::sample::Sample;
 use crate::source::Options;
 
 /// More than the largest table takes; somebody is waiting at a terminal.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
     let sample = take(config.source)?;
@@ -23,7 +23,11 @@ pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
     for fault in &sample.faults {
         let _ = writeln!(io::stderr(), "tcpgauge: {fault}");
     }
-    Ok(if sample.faults.is_empty() { printed } else { ExitCode::from(INCOMPLETE) })
+    Ok(if sample.faults.is_empty() {
+        printed
+    } else {
+        ExitCode::from(INCOMPLETE)
+    })
 }
 
 /// One sample, now.
@@ -32,7 +36,8 @@ pub(super) fn take(options: Options) -> anyhow::Result<Sample> {
     let mut reader = Reader::start(options)?;
     let time = std::time::SystemTime::now();
     let runtime = runtime()?;
-    Ok(match runtime.block_on(reader.read(PATIENCE)) {
+    let reading = runtime.block_on(async { reader.read(tokio::time::sleep(PATIENCE)).await });
+    Ok(match reading {
         Ok(answer) => Sample::new(time, answer),
         Err(fault) => Sample::failed(time, fault),
     })

@@ -32,9 +32,15 @@ pub(super) fn full(sample: &Sample) -> String {
         for five in Five::ALL {
             let _ = writeln!(page, "  {:16} {:>10}", five.name(), five.of(reading));
         }
-        let _ = writeln!(page, "\n  {:16} {:>10} {:>10} {:>10}", "state", "ipv4", "ipv6", "both");
+        let _ = writeln!(
+            page,
+            "\n  {:16} {:>10} {:>10} {:>10}",
+            "state", "ipv4", "ipv6", "both"
+        );
         for state in State::ALL {
-            let ipv6 = reading.ipv6.map_or_else(|| "-".to_owned(), |counts| counts.get(state).to_string());
+            let ipv6 = reading
+                .ipv6
+                .map_or_else(|| "-".to_owned(), |counts| counts.get(state).to_string());
             let _ = writeln!(
                 page,
                 "  {:16} {:>10} {ipv6:>10} {:>10}",
@@ -49,7 +55,11 @@ pub(super) fn full(sample: &Sample) -> String {
 
 fn heading(page: &mut String, sample: &Sample, reading: &Reading) {
     let Source::Text = reading.source;
-    let complete = if reading.is_complete() { "" } else { "  INCOMPLETE" };
+    let complete = if reading.is_complete() {
+        ""
+    } else {
+        "  INCOMPLETE"
+    };
     let _ = writeln!(
         page,
         "tcpgauge  {}  text  {}{complete}",

@@ -29,7 +29,11 @@ pub fn markdown() -> String {
             setting.key,
             flag(setting),
             variables(setting),
-            if setting.default.is_empty() { "none".to_owned() } else { format!("`{}`", setting.default) },
+            if setting.default.is_empty() {
+                "none".to_owned()
+            } else {
+                format!("`{}`", setting.default)
+            },
             setting.bounds,
         );
     }

@@ -82,7 +82,9 @@ impl FromIterator<(OsString, OsString)> for Environment {
 impl Environment {
     /// The value of a variable. An empty one counts as unset, as OpenTelemetry has it.
     fn get(&self, name: &str) -> Option<&OsString> {
-        self.0.get(OsString::from(name).as_os_str()).filter(|value| !value.is_empty())
+        self.0
+            .get(OsString::from(name).as_os_str())
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -105,21 +107,35 @@ impl Layers {
         used_by: UsedBy,
     ) -> Self {
         let file = file.or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
-        let mut layers = Self { flags, environment, file: None, used_by, faults: Vec::new(), used: Vec::new() };
+        let mut layers = Self {
+            flags,
+            environment,
+            file: None,
+            used_by,
+            faults: Vec::new(),
+            used: Vec::new(),
+        };
         if let Some(path) = file {
             match read_file(&path) {
                 Ok(table) => {
                     layers.check_keys(&path, &table);
                     layers.file = Some((path, table));
                 }
-                Err(problem) => layers.faults.push(Fault { origin: Origin::File(path), problem }),
+                Err(problem) => layers.faults.push(Fault {
+                    origin: Origin::File(path),
+                    problem,
+                }),
             }
         }
         layers
     }
 
     /// The value of the setting `key`, through `parse`; nothing if there is a fault, which is noted.
-    pub(super) fn take<T>(&mut self, key: &str, parse: impl Fn(Given) -> Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(Given) -> Result<T, String>,
+    ) -> Option<T> {
         let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
         let (given, origin) = match self.find(setting) {
             Some(Ok(found)) => found,
@@ -127,7 +143,10 @@ impl Layers {
                 self.faults.push(fault);
                 return None;
             }
-            None => (Given::Text(setting.default.to_owned(), Form::Plain), Origin::Default(setting)),
+            None => (
+                Given::Text(setting.default.to_owned(), Form::Plain),
+                Origin::Default(setting),
+            ),
         };
         match parse(given) {
             Ok(value) => {
@@ -145,7 +164,11 @@ impl Layers {
 
     /// Standard variables that are set and not honoured.
     pub(super) fn not_honoured(&self) -> Vec<&'static str> {
-        NOT_HONOURED.iter().copied().filter(|name| self.environment.get(name).is_some()).collect()
+        NOT_HONOURED
+            .iter()
+            .copied()
+            .filter(|name| self.environment.get(name).is_some())
+            .collect()
     }
 
     fn find(&self, setting: &'static Setting) -> Option<Result<(Given, Origin), Fault>> {
@@ -154,16 +177,26 @@ impl Layers {
             return None;
         }
         if let Some(text) = self.flags.get(setting.key) {
-            return Some(Ok((Given::Text(text.clone(), Form::Plain), Origin::Flag(setting))));
+            return Some(Ok((
+                Given::Text(text.clone(), Form::Plain),
+                Origin::Flag(setting),
+            )));
         }
         for variable in setting.env {
             let origin = Origin::Variable(variable.name);
-            match self.environment.get(variable.name).map(|value| value.to_str()) {
+            match self
+                .environment
+                .get(variable.name)
+                .map(|value| value.to_str())
+            {
                 Some(Some(text)) => {
                     return Some(Ok((Given::Text(text.to_owned(), variable.form), origin)));
                 }
                 Some(None) => {
-                    return Some(Err(Fault { origin, problem: "is not UTF-8".to_owned() }));
+                    return Some(Err(Fault {
+                        origin,
+                        problem: "is not UTF-8".to_owned(),
+                    }));
                 }
                 None => {}
             }
@@ -198,12 +231,18 @@ fn read_file(path: &std::path::Path) -> Result<toml::Table, String> {
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
         .map_err(|error| format!("cannot be read as configuration: {error}"))?;
     if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("is longer than {MAX_FILE_BYTES} bytes, which no configuration is"));
+        return Err(format!(
+            "is longer than {MAX_FILE_BYTES} bytes, which no configuration is"
+        ));
     }
     // The parser's own message would show the offending line, and a line of the file may hold a token.
     text.parse::<toml::Table>().map_err(|error| {
         let line = error.span().map_or(0, |span| {
-            text.get(..span.start).unwrap_or_default().matches('\n').count() + 1
+            text.get(..span.start)
+                .unwrap_or_default()
+                .matches('\n')
+                .count()
+                + 1
         });
         format!("is not TOML: line {line}: {}", error.message())
     })

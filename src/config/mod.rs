@@ -24,8 +24,8 @@ use crate::source::Scope;
 use crate::source::proc_root::ProcRoot;
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const MAX_ATTRIBUTES: usize = 128;
 
 /// Everything that a user can set, checked.
@@ -60,7 +60,11 @@ pub struct Flags {
 
 impl Config {
     /// Puts the configuration together, or says everything that is wrong with it.
-    pub fn load(flags: Flags, environment: Environment, used_by: UsedBy) -> Result<Self, Vec<Fault>> {
+    pub fn load(
+        flags: Flags,
+        environment: Environment,
+        used_by: UsedBy,
+    ) -> Result<Self, Vec<Fault>> {
         let mut layers = Layers::new(flags.settings, environment, flags.file, used_by);
         let config = take_all(&mut layers);
         match config {
@@ -71,43 +75,57 @@ impl Config {
 }
 
 fn take_all(layers: &mut Layers) -> Option<Config> {
-    let scope = layers.take("scope", text(|name| {
-        values::choice(name, &Scope::NAMES, |name| name.parse().ok())
-    }));
+    let scope = layers.take(
+        "scope",
+        text(|name| values::choice(name, &Scope::NAMES, |name| name.parse().ok())),
+    );
     let proc_root = layers.take("proc_root", text(|path| Ok(ProcRoot::new(path))));
     let interval = layers.take("interval", duration(SECOND, HOUR));
     let groups = layers.take("metrics", text(groups));
     let split = layers.take("split_network_type", text(values::boolean));
     let endpoint = layers.take("endpoint", text(str::parse));
-    let protocol = layers.take("protocol", text(|name| {
-        values::choice(name, &["grpc"], |name| (name == "grpc").then_some(()))
-            .map_err(|problem| format!("{problem}: this version speaks OTLP/gRPC only"))
-    }));
+    let protocol = layers.take(
+        "protocol",
+        text(|name| {
+            values::choice(name, &["grpc"], |name| (name == "grpc").then_some(()))
+                .map_err(|problem| format!("{problem}: this version speaks OTLP/gRPC only"))
+        }),
+    );
     let headers = layers.take("headers", |given| headers(&pairs(given)?));
     let timeout = layers.take("timeout", duration(Duration::from_millis(100), 5 * MINUTE));
-    let bytes = layers.take("queue_bytes", text(|size| values::bytes(size, 16 << 10, 1 << 30)));
+    let bytes = layers.take(
+        "queue_bytes",
+        text(|size| values::bytes(size, 16 << 10, 1 << 30)),
+    );
     let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
-    let exporter = layers.take("exporter", text(|name| {
-        values::choice(name, &["otlp", "none"], |name| match name {
-            "otlp" => Some(true),
-            "none" => Some(false),
-            _ => None,
-        })
-    }));
+    let exporter = layers.take(
+        "exporter",
+        text(|name| {
+            values::choice(name, &["otlp", "none"], |name| match name {
+                "otlp" => Some(true),
+                "none" => Some(false),
+                _ => None,
+            })
+        }),
+    );
     let disabled = layers.take("sdk_disabled", text(values::boolean));
     let host_name = layers.take("host_name", text(optional_name));
     let service_name = layers.take("service_name", text(optional_name));
     let attributes = layers.take("resource_attributes", |given| attributes(pairs(given)?));
-    let level = layers.take("log_level", text(|name| {
-        values::choice(name, &log::LEVELS, log::level)
-    }));
-    let format = layers.take("log_format", text(|name| {
-        values::choice(name, &["text", "json"], |name| match name {
-            "text" => Some(log::Format::Text),
-            "json" => Some(log::Format::Json),
-            _ => None,
-        })
-    }));
+    let level = layers.take(
+        "log_level",
+        text(|name| values::choice(name, &log::LEVELS, log::level)),
+    );
+    let format = layers.take(
+        "log_format",
+        text(|name| {
+            values::choice(name, &["text", "json"], |name| match name {
+                "text" => Some(log::Format::Text),
+                "json" => Some(log::Format::Json),
+                _ => None,
+            })
+        }),
+    );
     let (scope, attributes) = (scope?, attributes?);
     let (attributes, refused) = otlp::resource::split_own(attributes, scope);
     let mut warnings: Vec<_> = layers
@@ -124,19 +142,31 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         endpoint: endpoint?,
         headers: headers?,
         timeout: timeout?,
-        queue: delivery::queue::Bounds { bytes: bytes?, age: age? },
+        queue: delivery::queue::Bounds {
+            bytes: bytes?,
+            age: age?,
+        },
     };
     Some(Config {
-        source: source::Options { proc_root: proc_root?, scope },
+        source: source::Options {
+            proc_root: proc_root?,
+            scope,
+        },
         interval: interval?,
-        metrics: otlp::instruments::Options { groups: groups?, split_network_type: split? },
+        metrics: otlp::instruments::Options {
+            groups: groups?,
+            split_network_type: split?,
+        },
         resource: otlp::resource::Options {
             service_name: service_name?,
             host_name: host_name?,
             attributes,
         },
         delivery: (exporter && !disabled).then_some(delivery),
-        log: log::Options { level: level?, format: format? },
+        log: log::Options {
+            level: level?,
+            format: format?,
+        },
         warnings,
         origins: std::mem::take(&mut layers.used),
     })
@@ -194,9 +224,15 @@ fn headers(pairs: &[(String, String)]) -> Result<Headers, String> {
 
 fn attributes(pairs: Vec<(String, String)>) -> Result<Vec<Attribute>, String> {
     if pairs.len() > MAX_ATTRIBUTES {
-        return Err(format!("{} attributes are more than {MAX_ATTRIBUTES}", pairs.len()));
+        return Err(format!(
+            "{} attributes are more than {MAX_ATTRIBUTES}",
+            pairs.len()
+        ));
     }
-    Ok(pairs.into_iter().map(|(key, value)| Attribute { key, value }).collect())
+    Ok(pairs
+        .into_iter()
+        .map(|(key, value)| Attribute { key, value })
+        .collect())
 }
 
 #[cfg(test)]

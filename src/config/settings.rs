@@ -44,16 +44,22 @@ pub enum Form {
 pub enum UsedBy {
     /// Those that read: `run`, `snapshot`, `check`.
     Readers,
-    /// Those that send: `run`, `check`.
+    /// Those that know where to send to: `run`, `check`.
     Senders,
 }
 
 const fn plain(name: &'static str) -> Variable {
-    Variable { name, form: Form::Plain }
+    Variable {
+        name,
+        form: Form::Plain,
+    }
 }
 
 const fn milliseconds(name: &'static str) -> Variable {
-    Variable { name, form: Form::Milliseconds }
+    Variable {
+        name,
+        form: Form::Milliseconds,
+    }
 }
 
 /// The file itself: what is needed before any setting is known.
@@ -114,7 +120,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "endpoint",
         flag: Some("endpoint"),
-        env: &[plain("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"), plain("OTEL_EXPORTER_OTLP_ENDPOINT")],
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"),
+            plain("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ],
         default: "http://localhost:4317",
         value: "URL",
         bounds: "`http://HOST:PORT`",
@@ -124,7 +133,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "protocol",
         flag: Some("protocol"),
-        env: &[plain("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"), plain("OTEL_EXPORTER_OTLP_PROTOCOL")],
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"),
+            plain("OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ],
         default: "grpc",
         value: "PROTOCOL",
         bounds: "`grpc`",
@@ -134,7 +146,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "headers",
         flag: None,
-        env: &[plain("OTEL_EXPORTER_OTLP_METRICS_HEADERS"), plain("OTEL_EXPORTER_OTLP_HEADERS")],
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_HEADERS"),
+            plain("OTEL_EXPORTER_OTLP_HEADERS"),
+        ],
         default: "",
         value: "NAME=VALUE,…",
         bounds: "names and values that gRPC can carry; values percent-encoded",
@@ -144,7 +159,10 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "timeout",
         flag: Some("timeout"),
-        env: &[milliseconds("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"), milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT")],
+        env: &[
+            milliseconds("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"),
+            milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT"),
+        ],
         default: "10s",
         value: "DURATION",
         bounds: "100ms to 5m",
@@ -229,7 +247,7 @@ pub const SETTINGS: &[Setting] = &[
         value: "LEVEL",
         bounds: "`error`, `warn`, `info`, `debug`, `trace`",
         help: "What is logged, on stderr",
-        used_by: UsedBy::Readers,
+        used_by: UsedBy::Senders,
     },
     Setting {
         key: "log_format",
@@ -239,7 +257,7 @@ pub const SETTINGS: &[Setting] = &[
         value: "FORMAT",
         bounds: "`text`, `json`",
         help: "How it is logged",
-        used_by: UsedBy::Readers,
+        used_by: UsedBy::Senders,
     },
 ];
 
@@ -277,7 +295,11 @@ mod tests {
     #[test]
     fn keys_and_variables_are_unique() {
         let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
-        names.extend(SETTINGS.iter().flat_map(|setting| setting.env.iter().map(|variable| variable.name)));
+        names.extend(
+            SETTINGS
+                .iter()
+                .flat_map(|setting| setting.env.iter().map(|variable| variable.name)),
+        );
         names.extend(NOT_HONOURED);
         names.push(CONFIG_VARIABLE);
         let count = names.len();

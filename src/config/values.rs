@@ -1,20 +1,25 @@
 //! How values are written: durations, sizes, choices, lists of names and values.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
 /// A duration with a unit, within bounds.
 pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
-    let value: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| format!("{text:?} is no duration: write a number with a unit, such as 30s, 500ms or 24h"))?;
+    let value: jiff::SignedDuration = text.parse().map_err(|_| {
+        format!("{text:?} is no duration: write a number with a unit, such as 30s, 500ms or 24h")
+    })?;
     let value = Duration::try_from(value).map_err(|_| format!("{text:?} is negative"))?;
     within(value, least, most)
 }
 
 /// A number of milliseconds, within bounds.
-pub(super) fn milliseconds(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+pub(super) fn milliseconds(
+    text: &str,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, String> {
     let value = text
         .parse()
         .map(Duration::from_millis)
@@ -26,7 +31,9 @@ fn within(value: Duration, least: Duration, most: Duration) -> Result<Duration, 
     if (least..=most).contains(&value) {
         return Ok(value);
     }
-    Err(format!("{value:?} is out of bounds: from {least:?} to {most:?}"))
+    Err(format!(
+        "{value:?} is out of bounds: from {least:?} to {most:?}"
+    ))
 }
 
 /// A number of bytes, with or without a unit, within bounds.
@@ -42,11 +49,17 @@ pub(super) fn bytes(text: &str, least: usize, most: usize) -> Result<usize, Stri
     let value = unit
         .zip(digits.trim_end().parse::<usize>().ok())
         .and_then(|(unit, number)| number.checked_mul(unit))
-        .ok_or_else(|| format!("{text:?} is no size: write bytes, or a number with KiB, MiB or GiB"))?;
+        .ok_or_else(|| {
+            format!("{text:?} is no size: write bytes, or a number with KiB, MiB or GiB")
+        })?;
     if (least..=most).contains(&value) {
         return Ok(value);
     }
-    Err(format!("{text} is out of bounds: from {} KiB to {} KiB", least >> 10, most >> 10))
+    Err(format!(
+        "{text} is out of bounds: from {} KiB to {} KiB",
+        least >> 10,
+        most >> 10
+    ))
 }
 
 /// `true` or `false`.
@@ -59,7 +72,11 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// One of `names`, which `parse` knows.
-pub(super) fn choice<T>(text: &str, names: &[&str], parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+pub(super) fn choice<T>(
+    text: &str,
+    names: &[&str],
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, String> {
     parse(text).ok_or_else(|| {
         let meant = nearest(text, names.iter().copied())
             .map_or(String::new(), |name| format!(" (did you mean {name}?)"));
@@ -91,7 +108,7 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
         let decode = |text: &str| {
             percent_decode_str(text.trim())
                 .decode_utf8()
-                .map(|text| text.into_owned())
+                .map(Cow::into_owned)
                 .map_err(|_| format!("entry {place} is not UTF-8 once it is percent-decoded"))
         };
         let key = decode(key)?;
@@ -117,14 +134,24 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
     fn durations_have_units_and_bounds() {
         assert_eq!(duration("30s", SECOND, HOUR), Ok(30 * SECOND));
         assert_eq!(duration("1m30s", SECOND, HOUR), Ok(90 * SECOND));
         assert_eq!(duration("1h", SECOND, HOUR), Ok(HOUR));
-        for text in ["30", "", "0s", "999ms", "3601s", "-5s", "1 fortnight", "inf", "1e9s"] {
+        for text in [
+            "30",
+            "",
+            "0s",
+            "999ms",
+            "3601s",
+            "-5s",
+            "1 fortnight",
+            "inf",
+            "1e9s",
+        ] {
             assert!(duration(text, SECOND, HOUR).is_err(), "{text}");
         }
     }
@@ -139,7 +166,12 @@ mod tests {
 
     #[test]
     fn sizes_may_have_units() {
-        for (text, size) in [("65536", 65536), ("64KiB", 65536), ("1 MiB", 1 << 20), ("1GiB", 1 << 30)] {
+        for (text, size) in [
+            ("65536", 65536),
+            ("64KiB", 65536),
+            ("1 MiB", 1 << 20),
+            ("1GiB", 1 << 30),
+        ] {
             assert_eq!(bytes(text, 1 << 14, 1 << 30), Ok(size), "{text}");
         }
         for text in ["", "1", "MiB", "1MB", "2GiB", "-1KiB", "99999999999999GiB"] {
@@ -151,7 +183,10 @@ mod tests {
     fn pairs_are_percent_decoded_and_errors_keep_values_to_themselves() {
         let decoded = pairs("a=1, b%20c = x%2Cy%3Dz ,,d=").unwrap();
         let expected = [("a", "1"), ("b c", "x,y=z"), ("d", "")];
-        assert_eq!(decoded, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(
+            decoded,
+            expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        );
         for text in ["secret", "=secret", "a=1,secret", "a=secret%ff"] {
             let error = pairs(text).unwrap_err();
             assert!(!error.contains("secret"), "{error}");

@@ -43,7 +43,10 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        let authority = self
+            .uri
+            .authority()
+            .map_or("", |authority| authority.as_str());
         write!(f, "http://{authority}")
     }
 }
@@ -54,7 +57,10 @@ impl FromStr for Endpoint {
     /// The endpoint, or what is wrong with it. The text itself is not repeated: it may hold a password.
     fn from_str(text: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err("has no scheme: write it as http://HOST:PORT, for example http://localhost:4317".to_owned());
+            return Err(
+                "has no scheme: write it as http://HOST:PORT, for example http://localhost:4317"
+                    .to_owned(),
+            );
         };
         match scheme.to_ascii_lowercase().as_str() {
             "http" => {}
@@ -66,14 +72,18 @@ impl FromStr for Endpoint {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
         if authority.contains('@') {
-            return Err("holds a user name or password: put credentials into the headers".to_owned());
+            return Err(
+                "holds a user name or password: put credentials into the headers".to_owned(),
+            );
         }
         if !path.is_empty() && path != "/" {
             return Err(
                 "has a path, and OTLP/gRPC has none (/v1/metrics belongs to OTLP/HTTP, port 4318): write http://HOST:PORT".to_owned(),
             );
         }
-        let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+        let port = authority
+            .rsplit_once(':')
+            .filter(|(_, port)| !port.ends_with(']'));
         if let Some((_, port)) = port
             && !port.parse::<u16>().is_ok_and(|port| port > 0)
         {
@@ -97,13 +107,15 @@ impl Headers {
     /// Adds a header, or says what is wrong with it without repeating the value.
     pub fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
         let name = name.to_ascii_lowercase();
-        let key = MetadataKey::<Ascii>::from_bytes(name.as_bytes())
-            .map_err(|_| format!("{name:?} is no name of a gRPC header (binary headers, in -bin, are not taken)"))?;
+        let key = MetadataKey::<Ascii>::from_bytes(name.as_bytes()).map_err(|_| {
+            format!("{name:?} is no name of a gRPC header (binary headers, in -bin, are not taken)")
+        })?;
         if name.starts_with("grpc-") || matches!(name.as_str(), "te" | "content-type" | "host") {
             return Err(format!("the header {name:?} belongs to gRPC itself"));
         }
-        let mut value = MetadataValue::<Ascii>::try_from(value)
-            .map_err(|_| format!("the value of the header {name:?} has characters that a header cannot carry"))?;
+        let mut value = MetadataValue::<Ascii>::try_from(value).map_err(|_| {
+            format!("the value of the header {name:?} has characters that a header cannot carry")
+        })?;
         value.set_sensitive(true);
         self.0.insert(key, value);
         Ok(())

@@ -1,7 +1,15 @@
 //! Delivery: bytes to a backend, none lost within the bounds. It knows nothing of TCP states.
 
+pub mod backoff;
 pub mod endpoint;
+pub mod grpc;
+mod health;
+pub mod outbox;
+pub mod probe;
 pub mod queue;
+pub mod sender;
+pub mod transport;
+pub mod verdict;
 
 use std::time::Duration;
 

@@ -39,6 +39,8 @@ pub struct Queue {
     first: u64,
     bytes: usize,
     dropped: u64,
+    /// Whether it has been said that records are being dropped.
+    pub(super) overflowing: bool,
 }
 
 /// The oldest records, to be sent as one request. They stay in the queue until their fate is known.
@@ -55,12 +57,22 @@ impl Queue {
     /// An empty queue.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, records: VecDeque::new(), first: 0, bytes: 0, dropped: 0 }
+        Self {
+            bounds,
+            records: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            dropped: 0,
+            overflowing: false,
+        }
     }
 
     /// Adds a record at the end, and drops from the front what the bounds then forbid.
     pub fn push(&mut self, body: Vec<u8>, now: Instant) {
-        let record = Record { body: body.into(), queued: now };
+        let record = Record {
+            body: body.into(),
+            queued: now,
+        };
         self.bytes += record.cost();
         self.records.push_back(record);
         self.expire(now);
@@ -81,7 +93,11 @@ impl Queue {
     /// The oldest records that fit into `most` bytes, and at least one; nothing if the queue is empty.
     #[must_use]
     pub fn batch(&self, most: usize) -> Option<Batch> {
-        let mut batch = Batch { first: self.first, bodies: Vec::new(), bytes: 0 };
+        let mut batch = Batch {
+            first: self.first,
+            bodies: Vec::new(),
+            bytes: 0,
+        };
         for record in &self.records {
             if !batch.bodies.is_empty() && batch.bytes + record.body.len() > most {
                 break;
@@ -147,7 +163,7 @@ impl Queue {
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(24 * 3600);
+    const DAY: Duration = Duration::from_hours(24);
 
     fn queue(bytes: usize) -> Queue {
         Queue::new(Bounds { bytes, age: DAY })
@@ -165,7 +181,11 @@ mod tests {
         let batch = queue.batch(350).unwrap();
         assert_eq!(bodies(&batch), [0, 1, 2]);
         queue.delivered(&batch);
-        assert_eq!(bodies(&queue.batch(1).unwrap()), [3], "one that is too large alone goes alone");
+        assert_eq!(
+            bodies(&queue.batch(1).unwrap()),
+            [3],
+            "one that is too large alone goes alone"
+        );
         assert_eq!((queue.len(), queue.dropped()), (7, 0));
     }
 
@@ -177,10 +197,16 @@ mod tests {
             queue.push(vec![n; 100], now);
             assert!(queue.bytes <= queue.bounds.bytes);
         }
-        assert_eq!(bodies(&queue.batch(usize::MAX).unwrap()), (40..50).collect::<Vec<_>>());
+        assert_eq!(
+            bodies(&queue.batch(usize::MAX).unwrap()),
+            (40..50).collect::<Vec<_>>()
+        );
         assert_eq!(queue.dropped(), 40);
         queue.push(vec![0; 1 << 20], now);
-        assert!(queue.is_empty(), "a record over the bound does not fit by itself either");
+        assert!(
+            queue.is_empty(),
+            "a record over the bound does not fit by itself either"
+        );
         assert_eq!((queue.dropped(), queue.bytes), (51, 0));
     }
 
@@ -192,7 +218,10 @@ mod tests {
         queue.push(vec![1], start + DAY);
         assert_eq!(queue.len(), 2, "at the bound, not over it");
         queue.expire(start + DAY + Duration::from_secs(1));
-        assert_eq!((bodies(&queue.batch(9).unwrap()), queue.dropped()), (vec![1], 1));
+        assert_eq!(
+            (bodies(&queue.batch(9).unwrap()), queue.dropped()),
+            (vec![1], 1)
+        );
     }
 
     #[test]
@@ -204,7 +233,10 @@ mod tests {
         (4..7).for_each(|n| queue.push(vec![n], now));
         assert_eq!(queue.dropped(), 3);
         queue.delivered(&batch);
-        assert_eq!((bodies(&queue.batch(9).unwrap()), queue.dropped()), (vec![3, 4, 5, 6], 1));
+        assert_eq!(
+            (bodies(&queue.batch(9).unwrap()), queue.dropped()),
+            (vec![3, 4, 5, 6], 1)
+        );
         let batch = queue.batch(1).unwrap();
         queue.refused(&batch);
         assert_eq!((queue.len(), queue.dropped()), (3, 2));

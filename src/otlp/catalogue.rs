@@ -9,10 +9,30 @@ use super::instruments::{INSTRUMENTS, Instrument};
 /// For a terminal.
 #[must_use]
 pub fn table() -> String {
-    let width = INSTRUMENTS.iter().map(|instrument| instrument.name.len()).max().unwrap_or_default();
-    let mut page = format!("{:width$}  {:12}  {:26}  {:6}  DESCRIPTION\n", "NAME", "UNIT", "KIND", "GROUP");
-    for Instrument { name, unit, kind, group, description, .. } in INSTRUMENTS {
-        let _ = writeln!(page, "{name:width$}  {unit:12}  {:26}  {:6}  {description}", kind.name(), group.name());
+    let width = INSTRUMENTS
+        .iter()
+        .map(|instrument| instrument.name.len())
+        .max()
+        .unwrap_or_default();
+    let mut page = format!(
+        "{:width$}  {:12}  {:26}  {:6}  DESCRIPTION\n",
+        "NAME", "UNIT", "KIND", "GROUP"
+    );
+    for Instrument {
+        name,
+        unit,
+        kind,
+        group,
+        description,
+        ..
+    } in INSTRUMENTS
+    {
+        let _ = writeln!(
+            page,
+            "{name:width$}  {unit:12}  {:26}  {:6}  {description}",
+            kind.name(),
+            group.name()
+        );
     }
     page
 }
@@ -27,10 +47,13 @@ pub fn markdown() -> String {
          | metric | unit | kind | group (default) | attributes |\n|---|---|---|---|---|\n",
     );
     for instrument in INSTRUMENTS {
-        let attributes = instrument.attributes.iter().map(|attribute| match attribute.only_with {
-            Some(setting) => format!("`{}` (with `{setting}`)", attribute.key),
-            None => format!("`{}`", attribute.key),
-        });
+        let attributes = instrument
+            .attributes
+            .iter()
+            .map(|attribute| match attribute.only_with {
+                Some(setting) => format!("`{}` (with `{setting}`)", attribute.key),
+                None => format!("`{}`", attribute.key),
+            });
         let attributes = attributes.collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             page,
@@ -40,11 +63,19 @@ pub fn markdown() -> String {
             instrument.kind.name(),
             instrument.group.name(),
             instrument.group.default(),
-            if attributes.is_empty() { "none" } else { &attributes },
+            if attributes.is_empty() {
+                "none"
+            } else {
+                &attributes
+            },
         );
     }
     for instrument in INSTRUMENTS {
-        let _ = write!(page, "\n## `{}`\n\n{}. {}\n", instrument.name, instrument.description, instrument.meaning);
+        let _ = write!(
+            page,
+            "\n## `{}`\n\n{}. {}\n",
+            instrument.name, instrument.description, instrument.meaning
+        );
         for attribute in instrument.attributes {
             let _ = write!(page, "\n- `{}`: {}", attribute.key, attribute.values);
         }
@@ -71,9 +102,10 @@ pub fn json() -> String {
     let metrics: Vec<_> = INSTRUMENTS
         .iter()
         .map(|instrument| {
-            let attributes = instrument.attributes.iter().map(|attribute| {
-                json!({ "key": attribute.key, "only_with": attribute.only_with })
-            });
+            let attributes = instrument
+                .attributes
+                .iter()
+                .map(|attribute| json!({ "key": attribute.key, "only_with": attribute.only_with }));
             json!({
                 "name": instrument.name,
                 "unit": instrument.unit,

@@ -22,7 +22,10 @@ pub(super) struct Exporter {
 
 impl Exporter {
     pub(super) fn new(latest: Latest, enqueue: impl Fn(Vec<u8>) + Send + Sync + 'static) -> Self {
-        Self { latest, enqueue: Box::new(enqueue) }
+        Self {
+            latest,
+            enqueue: Box::new(enqueue),
+        }
     }
 }
 

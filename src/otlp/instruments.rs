@@ -173,7 +173,11 @@ pub const INSTRUMENTS: &[Instrument] = &[
                 values: "`established`, `syn_sent`, `syn_received`, `fin_wait_1`, `fin_wait_2`, `time_wait`, `closed`, `close_wait`, `last_ack`, `listen`, `closing`",
                 only_with: None,
             },
-            Attribute { key: "network.transport", values: "`tcp`", only_with: None },
+            Attribute {
+                key: "network.transport",
+                values: "`tcp`",
+                only_with: None,
+            },
             Attribute {
                 key: "network.type",
                 values: "`ipv4`, `ipv6`: the family of the socket",
@@ -201,7 +205,9 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
                     .with_description(instrument.description)
                     .with_callback(move |points: &dyn AsyncInstrument<u64>| {
                         latest.each_trusted(|reading| {
-                            observe(reading, &|value, attributes| points.observe(value, attributes));
+                            observe(reading, &|value, attributes| {
+                                points.observe(value, attributes);
+                            });
                         });
                     })
                     .build();
@@ -214,7 +220,8 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
                     .with_callback(move |points: &dyn AsyncInstrument<i64>| {
                         latest.each_trusted(|reading| {
                             observe(reading, &|value, attributes| {
-                                points.observe(i64::try_from(value).unwrap_or(i64::MAX), attributes);
+                                points
+                                    .observe(i64::try_from(value).unwrap_or(i64::MAX), attributes);
                             });
                         });
                     })

@@ -15,7 +15,7 @@ use crate::sample::Sample;
 use crate::source::Reading;
 
 /// The reader's interval. It exports when it is told to, and never by itself.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const NEVER: Duration = Duration::from_hours(365 * 24);
 
 /// The sample that is being exported, while it is.
 ///
@@ -30,7 +30,11 @@ impl Latest {
 
     pub(super) fn each_trusted(&self, see: impl FnMut(&Reading)) {
         if let Some(sample) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            sample.readings.iter().filter(|reading| reading.is_trusted()).for_each(see);
+            sample
+                .readings
+                .iter()
+                .filter(|reading| reading.is_trusted())
+                .for_each(see);
         }
     }
 
@@ -56,9 +60,16 @@ impl Pipeline {
     ) -> Self {
         let latest = Latest::default();
         let exporter = Exporter::new(latest.clone(), enqueue);
-        let reader = PeriodicReader::builder(exporter).with_interval(NEVER).build();
-        let provider = SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build();
-        let scope = InstrumentationScope::builder("tcpgauge").with_version(env!("CARGO_PKG_VERSION")).build();
+        let reader = PeriodicReader::builder(exporter)
+            .with_interval(NEVER)
+            .build();
+        let provider = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(reader)
+            .build();
+        let scope = InstrumentationScope::builder("tcpgauge")
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .build();
         instruments::register(&provider.meter_with_scope(scope), options, &latest);
         Self { provider, latest }
     }

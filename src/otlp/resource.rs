@@ -21,7 +21,11 @@ impl Options {
     /// Whether the user gave host.name, in either way.
     #[must_use]
     pub fn names_the_host(&self) -> bool {
-        self.host_name.is_some() || self.attributes.iter().any(|attribute| attribute.key == "host.name")
+        self.host_name.is_some()
+            || self
+                .attributes
+                .iter()
+                .any(|attribute| attribute.key == "host.name")
     }
 }
 
@@ -43,10 +47,14 @@ pub fn split_own(attributes: Vec<Attribute>, scope: Scope) -> (Vec<Attribute>, V
     if scope == Scope::Own {
         return (attributes, Vec::new());
     }
-    let (own, kept): (Vec<_>, Vec<_>) = attributes
-        .into_iter()
-        .partition(|Attribute { key, .. }| key.starts_with("k8s.pod.") || key.starts_with("container."));
-    (kept, own.into_iter().map(|attribute| attribute.key).collect())
+    let (own, kept): (Vec<_>, Vec<_>) =
+        attributes.into_iter().partition(|Attribute { key, .. }| {
+            key.starts_with("k8s.pod.") || key.starts_with("container.")
+        });
+    (
+        kept,
+        own.into_iter().map(|attribute| attribute.key).collect(),
+    )
 }
 
 /// Builds the resource. What the user says counts more than what was found out.
@@ -63,8 +71,14 @@ pub fn build(options: &Options, host_name: Option<&str>, instance_id: &str) -> R
         .iter()
         .map(|attribute| KeyValue::new(attribute.key.clone(), attribute.value.clone()));
     let named = [
-        options.service_name.clone().map(|name| KeyValue::new("service.name", name)),
-        options.host_name.clone().map(|name| KeyValue::new("host.name", name)),
+        options
+            .service_name
+            .clone()
+            .map(|name| KeyValue::new("service.name", name)),
+        options
+            .host_name
+            .clone()
+            .map(|name| KeyValue::new("host.name", name)),
     ];
     Resource::builder_empty()
         .with_detector(Box::new(TelemetryResourceDetector))
@@ -81,17 +95,26 @@ mod tests {
     use super::*;
 
     fn attribute(key: &str, value: &str) -> Attribute {
-        Attribute { key: key.to_owned(), value: value.to_owned() }
+        Attribute {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        }
     }
 
     #[test]
     fn what_the_user_says_counts_more_than_what_was_found_out() {
         let mut options = Options {
-            attributes: vec![attribute("host.name", "given"), attribute("service.name", "given"), attribute("x", "y")],
+            attributes: vec![
+                attribute("host.name", "given"),
+                attribute("service.name", "given"),
+                attribute("x", "y"),
+            ],
             ..Options::default()
         };
         let value = |options: &Options, key: &'static str| {
-            build(options, Some("found"), "id").get(&Key::new(key)).map(|value| value.to_string())
+            build(options, Some("found"), "id")
+                .get(&Key::new(key))
+                .map(|value| value.to_string())
         };
         assert_eq!(value(&options, "host.name").as_deref(), Some("given"));
         assert_eq!(value(&options, "service.name").as_deref(), Some("given"));
@@ -100,13 +123,24 @@ mod tests {
         options.host_name = Some("named".to_owned());
         assert_eq!(value(&options, "host.name").as_deref(), Some("named"));
         assert_eq!(value(&options, "service.name").as_deref(), Some("named"));
-        assert_eq!(value(&Options::default(), "host.name").as_deref(), Some("found"));
-        assert_eq!(value(&Options::default(), "service.instance.id").as_deref(), Some("id"));
+        assert_eq!(
+            value(&Options::default(), "host.name").as_deref(),
+            Some("found")
+        );
+        assert_eq!(
+            value(&Options::default(), "service.instance.id").as_deref(),
+            Some("id")
+        );
     }
 
     #[test]
     fn the_agents_own_pod_is_not_the_host() {
-        let keys = ["k8s.pod.name", "container.id", "k8s.node.name", "k8s.cluster.name"];
+        let keys = [
+            "k8s.pod.name",
+            "container.id",
+            "k8s.node.name",
+            "k8s.cluster.name",
+        ];
         let given: Vec<_> = keys.iter().map(|key| attribute(key, "v")).collect();
         let (kept, refused) = split_own(given.clone(), Scope::Host);
         assert_eq!(refused, ["k8s.pod.name", "container.id"]);

@@ -198,7 +198,9 @@ pub enum ReadError {
         cause: ScanError,
     },
     /// A table holds nothing, not even the header that the kernel always writes.
-    #[error("it is empty, without even the header that the kernel writes: this is not the kernel's table")]
+    #[error(
+        "it is empty, without even the header that the kernel writes: this is not the kernel's table"
+    )]
     Empty {
         /// Which one.
         path: PathBuf,
@@ -248,9 +250,9 @@ fn advice(cause: &OpenError, scope: Scope, root: &ProcRoot) -> String {
                 ": there is no {root_path}/{process}; mount the host's /proc at {root_path}, without hidepid, or with a gid= of it that this user is in"
             )
         }
-        io::ErrorKind::NotFound => format!(
-            ": {root_path} does not hold what a proc does; mount the host's /proc there"
-        ),
+        io::ErrorKind::NotFound => {
+            format!(": {root_path} does not hold what a proc does; mount the host's /proc there")
+        }
         _ => String::new(),
     }
 }
@@ -302,8 +304,13 @@ impl TextSource {
 
         match proc_root::open(&self.tcp6) {
             Ok((file, _)) => {
-                reading.ipv6 =
-                    Some(count(&self.tcp6, file, &mut self.buffer, stop, &mut reading)?);
+                reading.ipv6 = Some(count(
+                    &self.tcp6,
+                    file,
+                    &mut self.buffer,
+                    stop,
+                    &mut reading,
+                )?);
             }
             Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(cause) => return Err(self.open_error(&self.tcp6, cause)),

@@ -68,7 +68,9 @@ impl fmt::Display for Namespace {
             Machine::Initial => ", the machine's initial one",
             Machine::InitialByPid1 => ", that of the machine's PID 1: its initial one",
             Machine::NotInitial => ", not the machine's initial one",
-            Machine::Unknown => "; whether it is the machine's initial one cannot be told from here",
+            Machine::Unknown => {
+                "; whether it is the machine's initial one cannot be told from here"
+            }
         })
     }
 }
@@ -103,7 +105,5 @@ impl Reader {
 /// Whether PID 2 of the proc root is a kernel thread, which only the machine's initial PID namespace shows.
 fn shows_kernel_threads(root: &ProcRoot) -> bool {
     let stat = Process::new_with_root(root.join("2")).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| {
-        StatFlags::from_bits_truncate(stat.flags).contains(StatFlags::PF_KTHREAD)
-    })
+    stat.is_ok_and(|stat| StatFlags::from_bits_truncate(stat.flags).contains(StatFlags::PF_KTHREAD))
 }

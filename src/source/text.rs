@@ -190,17 +190,25 @@ fn parse_row(line: &[u8]) -> Option<Row> {
 }
 
 /// The value of each byte as a hexadecimal digit; `NO_DIGIT` for those that are none.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and stops if it panics"
+)]
 const HEX: [u8; 256] = {
     let mut table = [NO_DIGIT; 256];
-    let mut value = 0;
+    let mut value = 0_u8;
     while value < 16 {
-        table[b"0123456789abcdef"[value] as usize] = value as u8;
-        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        table[b"0123456789abcdef"[value as usize] as usize] = value;
+        table[b"0123456789ABCDEF"[value as usize] as usize] = value;
         value += 1;
     }
     table
 };
 const NO_DIGIT: u8 = 0xff;
+
+fn hex_digit(byte: u8) -> u8 {
+    HEX.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
+}
 
 /// What is left of a line. Each method takes one thing off its front, or gives nothing if it is not there.
 struct Cursor<'a>(&'a [u8]);
@@ -246,7 +254,7 @@ impl Cursor<'_> {
     fn address(&mut self) -> Option<()> {
         let mut digits = 0;
         while let [byte, rest @ ..] = self.0
-            && HEX[usize::from(*byte)] != NO_DIGIT
+            && hex_digit(*byte) != NO_DIGIT
         {
             digits += 1;
             self.0 = rest;
@@ -261,7 +269,7 @@ impl Cursor<'_> {
         let mut value = 0_u64;
         let mut digits = 0;
         while let [byte, rest @ ..] = self.0
-            && let digit = HEX[usize::from(*byte)]
+            && let digit = hex_digit(*byte)
             && digit != NO_DIGIT
         {
             if value >> 60 != 0 {

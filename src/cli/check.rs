@@ -1,0 +1,283 @@
+//! `tcpgauge check`: what an operator must know before deploying, line by line, with what to do about it.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use procfs::process::{Process, Status};
+
+use super::{INCOMPLETE, runtime, snapshot};
+use crate::config::{Config, Origin};
+use crate::delivery::endpoint::Endpoint;
+use crate::delivery::grpc::Grpc;
+use crate::delivery::probe;
+use crate::delivery::transport::{Kind, Transport};
+use crate::delivery::verdict::{Verdict, verdict};
+use crate::delivery::{self};
+use crate::identity::Identity;
+use crate::sample::Five;
+use crate::source::namespace::{Machine, Namespace};
+use crate::source::{Options, Scope};
+
+/// A name that takes longer to resolve will not do for an agent either.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut report = Report::default();
+    configuration(&mut report, config);
+    proc_root(&mut report, &config.source);
+    namespace(&mut report, &config.source);
+    tables(&mut report, config.source.clone())?;
+    user(&mut report, &config.source);
+    host_name(&mut report, config);
+    if let Some(options) = &config.delivery {
+        let runtime = runtime()?;
+        runtime.block_on(backend(&mut report, options))?;
+        runtime.shutdown_background();
+    } else {
+        report.say(
+            Grade::Warn,
+            "backend",
+            "nothing is sent: the exporter is none",
+        );
+    }
+    Ok(if report.failed {
+        ExitCode::from(INCOMPLETE)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grade {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// What was said so far.
+#[derive(Default)]
+struct Report {
+    failed: bool,
+}
+
+impl Report {
+    fn say(&mut self, grade: Grade, about: &str, text: impl fmt::Display) {
+        self.failed |= grade == Grade::Fail;
+        let grade = match grade {
+            Grade::Ok => "ok",
+            Grade::Warn => "warn",
+            Grade::Fail => "fail",
+        };
+        // Said at once, for what comes next may take seconds.
+        let _ = writeln!(io::stdout(), "{grade:<4}  {about:<13}  {text}");
+    }
+}
+
+fn configuration(report: &mut Report, config: &Config) {
+    let origins: Vec<_> = config.origins.iter().map(Origin::to_string).collect();
+    let given = if origins.is_empty() {
+        "all defaults".to_owned()
+    } else {
+        format!("given: {}", origins.join("; "))
+    };
+    report.say(Grade::Ok, "configuration", given);
+    for warning in &config.warnings {
+        report.say(Grade::Warn, "configuration", warning);
+    }
+}
+
+fn proc_root(report: &mut Report, options: &Options) {
+    let root = options.proc_root.path().display();
+    match options.proc_root.is_mounted_proc() {
+        Some(true) => report.say(Grade::Ok, "proc root", format!("{root} is a mounted proc")),
+        Some(false) => report.say(
+            Grade::Warn,
+            "proc root",
+            format!("{root} is not a mounted proc: its numbers are those of whoever wrote the files there"),
+        ),
+        None => report.say(
+            Grade::Fail,
+            "proc root",
+            format!("{root} cannot be looked at: mount the host's /proc there, or name the right place with --proc-root or HOST_PROC"),
+        ),
+    }
+}
+
+fn namespace(report: &mut Report, options: &Options) {
+    let directory = options.proc_root.join(options.scope.directory());
+    let scope = options.scope.name();
+    // If it fails, the reading says why.
+    if let Ok(namespace) = Namespace::inspect(&options.proc_root, options.scope) {
+        let wrong = options.scope == Scope::Host && namespace.machine == Machine::NotInitial;
+        let grade = match () {
+            () if wrong && namespace.is_a_containers_own() => Grade::Fail,
+            () if wrong => Grade::Warn,
+            () => Grade::Ok,
+        };
+        report.say(
+            grade,
+            "namespace",
+            format!("scope {scope} reads {}: {namespace}", directory.display()),
+        );
+    }
+}
+
+fn tables(report: &mut Report, options: Options) -> anyhow::Result<()> {
+    let directory = options.proc_root.join(options.scope.directory());
+    let sample = snapshot::take(options)?;
+    for reading in &sample.readings {
+        let directory = directory.display();
+        let tcp6 = if reading.ipv6.is_some() {
+            "and tcp6"
+        } else {
+            "alone, for there is no tcp6 (IPv6 is off)"
+        };
+        let values = Five::ALL.map(|five| format!("{} {}", five.name(), five.of(reading)));
+        report.say(
+            Grade::Ok,
+            "tables",
+            format!("{directory}/tcp {tcp6}: {}", values.join(", ")),
+        );
+    }
+    let grade = if sample
+        .readings
+        .iter()
+        .any(crate::source::Reading::is_trusted)
+    {
+        Grade::Warn
+    } else {
+        Grade::Fail
+    };
+    for fault in &sample.faults {
+        report.say(grade, "tables", fault);
+    }
+    Ok(())
+}
+
+fn user(report: &mut Report, options: &Options) {
+    let status =
+        Process::new_with_root(options.proc_root.join("self")).and_then(|process| process.status());
+    match status {
+        Ok(status) => report.say(Grade::Ok, "user", privileges(&status)),
+        Err(_) => report.say(
+            Grade::Warn,
+            "user",
+            format!(
+                "{} does not show this process: it is the proc of other processes",
+                options.proc_root.path().display()
+            ),
+        ),
+    }
+}
+
+fn privileges(status: &Status) -> String {
+    let capabilities = match status.capeff {
+        0 => "no capabilities".to_owned(),
+        some => format!("capabilities {some:#x}"),
+    };
+    let new_privileges = match status.nonewprivs {
+        Some(1) => ", no new privileges",
+        _ => "",
+    };
+    let seccomp = match status.seccomp {
+        Some(2) => ", seccomp filter",
+        _ => "",
+    };
+    let needs = if status.euid == 0 || status.capeff != 0 {
+        "; tcpgauge needs none of these privileges"
+    } else {
+        ""
+    };
+    format!(
+        "uid {}, gid {}, {capabilities}{new_privileges}{seccomp}{needs}",
+        status.euid, status.egid
+    )
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command's own moment")]
+fn host_name(report: &mut Report, config: &Config) {
+    let identity = Identity::inspect(&config.source, SystemTime::now());
+    match identity.host_name {
+        _ if config.resource.names_the_host() => report.say(Grade::Ok, "host name", "host.name is given"),
+        Some(name) => report.say(Grade::Ok, "host name", format!("host.name is {name}")),
+        None => report.say(
+            Grade::Warn,
+            "host name",
+            "this is a container, so the kernel's host name is not the host's: host.name is left out; give it with --host-name",
+        ),
+    }
+}
+
+async fn backend(report: &mut Report, options: &delivery::Options) -> anyhow::Result<()> {
+    let endpoint = &options.endpoint;
+    let Some(addresses) = resolve(report, endpoint).await else {
+        return Ok(());
+    };
+    let mut backend = Grpc::new(options)?;
+    match backend.send(Vec::new()).await {
+        Ok(_) => report.say(
+            Grade::Ok,
+            "backend",
+            format!("{endpoint} takes metrics over OTLP/gRPC (an empty request was sent)"),
+        ),
+        Err(failure) => {
+            let advice = match failure.kind {
+                Kind::Status(code) => match verdict(code) {
+                    Verdict::Mend(advice) => format!(": {advice}"),
+                    _ => String::new(),
+                },
+                // Bytes came back, or the connection broke: what speaks there can be asked.
+                Kind::NotHttp2 | Kind::Lost | Kind::Timeout => {
+                    match probe::what_speaks_at(&addresses).await {
+                        Some(found) => format!(": {found}"),
+                        None => String::new(),
+                    }
+                }
+                _ => String::new(),
+            };
+            report.say(
+                Grade::Fail,
+                "backend",
+                format!("{}{advice}", failure.message),
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn resolve(report: &mut Report, endpoint: &Endpoint) -> Option<Vec<SocketAddr>> {
+    let implied = if endpoint.port_is_implied() {
+        " (no port is given, and OTLP/gRPC usually has 4317)"
+    } else {
+        ""
+    };
+    let resolving = tokio::net::lookup_host((endpoint.host(), endpoint.port()));
+    let fault = match tokio::time::timeout(RESOLVE_TIMEOUT, resolving).await {
+        Ok(Ok(addresses)) => {
+            let addresses: Vec<_> = addresses.collect();
+            let shown: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+            let grade = if implied.is_empty() {
+                Grade::Ok
+            } else {
+                Grade::Warn
+            };
+            report.say(
+                grade,
+                "address",
+                format!("{endpoint} is {}{implied}", shown.join(", ")),
+            );
+            return Some(addresses);
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {RESOLVE_TIMEOUT:?}"),
+    };
+    report.say(
+        Grade::Fail,
+        "address",
+        format!("{} does not resolve: {fault}; is the name right, and does this host (or container) have DNS?", endpoint.host()),
+    );
+    None
+}

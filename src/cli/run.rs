@@ -1,0 +1,83 @@
+//! `tcpgauge run`: the agent, with the process's signals and terminal around it.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::screen::Screen;
+use super::{runtime, table};
+use crate::config::Config;
+use crate::{agent, log};
+
+/// What a shell gives for a process that a signal ended; SIGINT is 2.
+const ENDED_BY_SECOND_SIGNAL: u8 = 128 + 2;
+
+pub(super) fn main(config: Config) -> anyhow::Result<ExitCode> {
+    let screen = Screen::find();
+    match &screen {
+        Some(screen) => log::start(config.log, screen.clone()),
+        None => log::start(config.log, std::io::stderr),
+    }
+    let runtime = runtime()?;
+    let code = runtime.block_on(async {
+        let mut signals = Signals::new().context("cannot listen for signals")?;
+        let (stop, stopped) = watch::channel(false);
+        let agent = agent::run(config, stopped, |sample| {
+            if let Some(screen) = &screen {
+                screen.show(&table::brief(sample));
+            }
+        });
+        let impatience = async {
+            signals.next().await;
+            tracing::info!("told to stop: taking the last sample and delivering what waits, for up to 5 s; a second signal ends at once");
+            let _ = stop.send(true);
+            signals.quiet().await;
+            signals.next().await;
+        };
+        tokio::select! {
+            ended = agent => ended.map(|()| ExitCode::SUCCESS),
+            () = impatience => Ok(ExitCode::from(ENDED_BY_SECOND_SIGNAL)),
+        }
+    });
+    // A name that is being resolved would hold it up otherwise.
+    runtime.shutdown_background();
+    code
+}
+
+/// Some send a signal to a process and then to its group, as timeout(1) does: what follows so soon is the same signal.
+const SAME_SIGNAL: Duration = Duration::from_millis(50);
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Passes over what comes with the signal that just came.
+    async fn quiet(&mut self) {
+        let _ = tokio::time::timeout(SAME_SIGNAL, async {
+            loop {
+                self.next().await;
+            }
+        })
+        .await;
+    }
+}

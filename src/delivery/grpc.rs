@@ -1,0 +1,276 @@
+//! OTLP over gRPC: the queued bytes as they are, one request at a time, nothing without a time limit.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
+use prost::bytes::{Buf, BufMut, Bytes};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{self, Channel};
+use tonic::{Request, Status};
+use tonic_types::StatusExt;
+
+use super::endpoint::Headers;
+use super::transport::{Answer, Failure, Kind, Transport};
+use super::{Options, endpoint};
+
+const PATH: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// A connection that takes longer to make is given up, the name's resolution included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// While a request is under way, a connection that has been silent for this long is asked for a sign of life …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// … and left if it gives none within this time.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A backend that speaks OTLP/gRPC.
+#[derive(Debug)]
+pub struct Grpc {
+    address: endpoint::Endpoint,
+    endpoint: transport::Endpoint,
+    headers: Headers,
+    timeout: Duration,
+    /// Kept from one request to the next. Left after any failure that no server answered, so that the next try
+    /// resolves the name anew and does not hang on a connection that is dead.
+    channel: Option<Channel>,
+}
+
+impl Grpc {
+    /// A backend, not connected yet.
+    pub fn new(options: &Options) -> Result<Self, transport::Error> {
+        let endpoint = transport::Endpoint::from(options.endpoint.uri().clone())
+            .user_agent(concat!("tcpgauge/", env!("CARGO_PKG_VERSION")))?
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        Ok(Self {
+            address: options.endpoint.clone(),
+            endpoint,
+            headers: options.headers.clone(),
+            timeout: options.timeout,
+            channel: None,
+        })
+    }
+
+    async fn connected(&mut self) -> Result<Channel, Failure> {
+        if let Some(channel) = &self.channel {
+            return Ok(channel.clone());
+        }
+        let within = CONNECT_TIMEOUT.min(self.timeout);
+        let channel = match tokio::time::timeout(within, self.endpoint.connect()).await {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(error)) => return Err(self.lost(&error)),
+            Err(_) => {
+                return Err(Failure {
+                    kind: Kind::ConnectTimeout,
+                    message: format!(
+                        "no connection to {} within {within:?}: is it the right address, and does a firewall let this host through?",
+                        self.address
+                    ),
+                    asked: None,
+                });
+            }
+        };
+        self.channel = Some(channel.clone());
+        Ok(channel)
+    }
+
+    async fn request(&self, channel: Channel, bodies: Vec<Bytes>) -> Result<Answer, Status> {
+        let mut request = Request::new(bodies);
+        *request.metadata_mut() = self.headers.metadata().clone();
+        request.set_timeout(self.timeout);
+        let mut client = tonic::client::Grpc::new(channel);
+        client
+            .ready()
+            .await
+            .map_err(|error| Status::from_error(error.into()))?;
+        let path = PathAndQuery::from_static(PATH);
+        let response = client
+            .unary(request, path, Concatenated)
+            .await?
+            .into_inner();
+        let partial = response.partial_success.unwrap_or_default();
+        Ok(Answer {
+            rejected_points: partial.rejected_data_points.max(0).cast_unsigned(),
+            message: partial.error_message,
+        })
+    }
+
+    /// A failure below gRPC: no server answered.
+    fn lost(&self, error: &(dyn Error + 'static)) -> Failure {
+        let (kind, advice) = diagnose(error);
+        Failure {
+            kind,
+            message: format!("{}: {}{advice}", self.address, chain(error)),
+            asked: None,
+        }
+    }
+}
+
+impl Transport for Grpc {
+    async fn send(&mut self, bodies: Vec<Bytes>) -> Result<Answer, Failure> {
+        let channel = self.connected().await?;
+        let sent = tokio::time::timeout(self.timeout, self.request(channel, bodies)).await;
+        let failure = match sent {
+            Ok(Ok(answer)) => return Ok(answer),
+            // A status that came over the wire has no cause on this side.
+            Ok(Err(status)) if status.source().is_none() => {
+                let asked = status
+                    .get_details_retry_info()
+                    .and_then(|info| info.retry_delay);
+                return Err(Failure {
+                    kind: Kind::Status(status.code()),
+                    message: format!(
+                        "{} answered {:?}: {}",
+                        self.address,
+                        status.code(),
+                        printable(status.message())
+                    ),
+                    asked,
+                });
+            }
+            Ok(Err(status)) => self.lost(
+                status
+                    .source()
+                    .map_or(&status as &(dyn Error + 'static), |cause| cause),
+            ),
+            Err(_) => Failure {
+                kind: Kind::Timeout,
+                message: format!(
+                    "{} took the connection, but gave no answer within {:?}",
+                    self.address, self.timeout
+                ),
+                asked: None,
+            },
+        };
+        self.channel = None;
+        Err(failure)
+    }
+}
+
+/// What happened below gRPC, and what to look at.
+fn diagnose(error: &(dyn Error + 'static)) -> (Kind, &'static str) {
+    let mut cause = Some(error);
+    let mut text = String::new();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            match error.kind() {
+                io::ErrorKind::ConnectionRefused => {
+                    return (
+                        Kind::Refused,
+                        ": nobody listens there; is the backend running, and is this its OTLP/gRPC port?",
+                    );
+                }
+                io::ErrorKind::TimedOut
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable => {
+                    return (
+                        Kind::Unreachable,
+                        ": is it the right address, and does a firewall let this host through?",
+                    );
+                }
+                _ => {}
+            }
+        }
+        text += &error.to_string();
+        cause = error.source();
+    }
+    if text.contains("dns error") {
+        return (Kind::Unresolved, ": the name does not resolve");
+    }
+    if text.contains("frame") || text.contains("http2 error") || text.contains("h2 protocol error")
+    {
+        return (
+            Kind::NotHttp2,
+            ": what answers there does not speak gRPC in clear; is it a TLS port, or one for OTLP/HTTP?",
+        );
+    }
+    (Kind::Lost, "")
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a server says, fit for a log: bounded, on one line.
+pub(super) fn printable(message: &str) -> String {
+    const MOST: usize = 500;
+    let mut text: String = message
+        .chars()
+        .take(MOST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if message.chars().nth(MOST).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// Requests that are encoded already: one after the other they are one valid message, since Protocol Buffers merge repeated fields.
+#[derive(Clone, Copy, Debug)]
+struct Concatenated;
+
+impl Codec for Concatenated {
+    type Encode = Vec<Bytes>;
+    type Decode = ExportMetricsServiceResponse;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Concatenated {
+    type Item = Vec<Bytes>;
+    type Error = Status;
+
+    fn encode(&mut self, bodies: Vec<Bytes>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.reserve(bodies.iter().map(Bytes::len).sum());
+        for body in bodies {
+            into.put(body);
+        }
+        Ok(())
+    }
+}
+
+impl Decoder for Concatenated {
+    type Item = ExportMetricsServiceResponse;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
+        let response = ExportMetricsServiceResponse::decode(from.copy_to_bytes(from.remaining()));
+        // It was taken, whatever was said about it: to send it again would double it.
+        Ok(Some(response.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_fits_on_a_line() {
+        assert_eq!(printable("two\nlines\u{1b}[31m"), "two lines [31m");
+        assert_eq!(printable(&"é".repeat(600)).chars().count(), 501);
+    }
+}

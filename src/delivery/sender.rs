@@ -1,0 +1,122 @@
+//! Takes from the queue and sends, strictly oldest first, one request at a time, for as long as the agent lives.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::backoff::Backoff;
+use super::health::Health;
+use super::outbox::Outbox;
+use super::queue::Batch;
+use super::transport::{Answer, Failure, Kind, Transport};
+use super::verdict::{Verdict, verdict};
+
+/// The most that one request holds; gRPC servers take 4 MiB unless told otherwise.
+pub const MAX_REQUEST_BYTES: usize = 1 << 20;
+
+/// Between tries once the agent is leaving and has seconds left.
+const LAST_TRIES: Duration = Duration::from_millis(500);
+
+/// The one who sends.
+#[derive(Debug)]
+pub struct Sender<T> {
+    outbox: Outbox,
+    transport: T,
+    backoff: Backoff,
+    health: Health,
+    /// What a request may hold now: halved when one is too large, doubled when one is taken.
+    most: usize,
+}
+
+impl<T: Transport> Sender<T> {
+    /// Sends what is in `outbox` by way of `transport`.
+    #[must_use]
+    pub fn new(outbox: Outbox, transport: T) -> Self {
+        Self {
+            outbox,
+            transport,
+            backoff: Backoff::default(),
+            health: Health::default(),
+            most: MAX_REQUEST_BYTES,
+        }
+    }
+
+    /// Sends whatever comes. Once `leaving` is true it waits for nothing any more, and returns when the queue is empty.
+    pub async fn run(mut self, mut leaving: watch::Receiver<bool>) {
+        loop {
+            // Nobody left to say so means the same.
+            let is_leaving = *leaving.borrow() || leaving.has_changed().is_err();
+            let Some(batch) = self.outbox.batch(self.most) else {
+                if is_leaving {
+                    return;
+                }
+                tokio::select! {
+                    () = self.outbox.arrived() => {}
+                    () = left(&mut leaving) => {}
+                }
+                continue;
+            };
+            let wait = match self.transport.send(batch.bodies.clone()).await {
+                Ok(answer) => {
+                    self.taken(&batch, &answer);
+                    continue;
+                }
+                Err(failure) => self.not_taken(&batch, &failure),
+            };
+            if is_leaving {
+                sleep(wait.min(LAST_TRIES)).await;
+            } else {
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    () = left(&mut leaving) => {}
+                }
+            }
+        }
+    }
+
+    fn taken(&mut self, batch: &Batch, answer: &Answer) {
+        self.outbox.delivered(batch);
+        self.backoff.reset();
+        self.most = self.most.saturating_mul(2).min(MAX_REQUEST_BYTES);
+        self.health
+            .delivered(answer, self.outbox.waiting(), self.outbox.dropped());
+    }
+
+    /// Decides what becomes of a batch that was not taken, and says how long to wait.
+    fn not_taken(&mut self, batch: &Batch, failure: &Failure) -> Duration {
+        let verdict = match failure.kind {
+            Kind::Status(code) => verdict(code),
+            _ => Verdict::Retry,
+        };
+        let several = batch.bodies.len() > 1;
+        match verdict {
+            Verdict::Shrink if several && failure.asked.is_none() => self.halve(batch),
+            Verdict::Isolate if several => self.halve(batch),
+            Verdict::Isolate => {
+                self.outbox.refused(batch);
+                self.health.dropped(failure, self.outbox.dropped());
+                Duration::ZERO
+            }
+            _ => {
+                self.health.failed(failure, verdict, self.outbox.waiting());
+                self.backoff.next(fastrand::f64(), failure.asked)
+            }
+        }
+    }
+
+    /// Tries at once with half of it: there are at most as many halvings as a batch has records.
+    fn halve(&mut self, batch: &Batch) -> Duration {
+        self.most = batch.bytes / 2;
+        Duration::ZERO
+    }
+}
+
+/// Returns when `leaving` is true.
+async fn left(leaving: &mut watch::Receiver<bool>) {
+    let _ = leaving.wait_for(|leaving| *leaving).await;
+}
+
+#[cfg(test)]
+#[path = "sender_tests.rs"]
+mod tests;
