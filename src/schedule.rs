@@ -57,7 +57,7 @@ mod tests {
     fn a_slow_tick_skips_and_makes_up_for_nothing() {
         let mut schedule = Schedule::default();
         schedule.wait(seconds(1000.0), INTERVAL);
-        assert_eq!(schedule.wait(seconds(1090.0), INTERVAL), seconds(30.0));
+        assert_eq!(schedule.wait(seconds(1090.0), INTERVAL), seconds(20.0));
     }
 
     #[test]

@@ -89,12 +89,12 @@ impl FromStr for Endpoint {
         {
             return Err("has a bad port: it must be a number from 1 to 65535".to_owned());
         }
+        if authority.is_empty() || authority.starts_with(':') {
+            return Err("has no host: write it as http://HOST:PORT".to_owned());
+        }
         let uri: Uri = format!("http://{authority}/")
             .parse()
             .map_err(|_| "has a bad host: write it as http://HOST:PORT".to_owned())?;
-        if uri.host().is_none_or(str::is_empty) {
-            return Err("has no host: write it as http://HOST:PORT".to_owned());
-        }
         Ok(Self { uri })
     }
 }

@@ -160,6 +160,7 @@ impl Queue {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "some moment to count from")]
 mod tests {
     use super::*;
 

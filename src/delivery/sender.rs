@@ -118,5 +118,6 @@ async fn left(leaving: &mut watch::Receiver<bool>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the clock is the test's own")]
 #[path = "sender_tests.rs"]
 mod tests;

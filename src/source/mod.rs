@@ -263,7 +263,8 @@ pub struct TextSource {
     options: Options,
     tcp: PathBuf,
     tcp6: PathBuf,
-    reader: Reader,
+    /// Where this process stands, once there was something to read.
+    reader: Option<Reader>,
     buffer: Buffer,
 }
 
@@ -274,7 +275,7 @@ impl TextSource {
         Self {
             tcp: options.scope.table(&options.proc_root, "tcp"),
             tcp6: options.scope.table(&options.proc_root, "tcp6"),
-            reader: Reader::default(),
+            reader: None,
             buffer: Buffer::default(),
             options,
         }
@@ -290,12 +291,14 @@ impl TextSource {
             unrecognised: 0,
             malformed: 0,
         };
-        if self.reader.id.is_none() {
-            self.reader = Reader::inspect(&self.options.proc_root);
-        }
-        let (file, namespace) =
-            proc_root::open(&self.tcp).map_err(|cause| self.open_error(&self.tcp, cause))?;
-        if self.options.scope == Scope::Host && self.reader.is_a_containers_own(namespace) {
+        let (file, namespace) = proc_root::open(&self.tcp).map_err(|cause| {
+            // When it opens again, something else may be mounted there.
+            self.reader = None;
+            self.open_error(&self.tcp, cause)
+        })?;
+        let root = &self.options.proc_root;
+        let reader = self.reader.get_or_insert_with(|| Reader::inspect(root));
+        if self.options.scope == Scope::Host && reader.is_a_containers_own(namespace) {
             return Err(ReadError::NotTheHost {
                 path: self.tcp.clone(),
             });

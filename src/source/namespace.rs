@@ -76,7 +76,7 @@ impl fmt::Display for Namespace {
 }
 
 /// Where this process itself stands. It never moves, so a known answer stays.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Reader {
     pub(super) id: Option<NamespaceId>,
     pub(super) in_initial: Option<bool>,

@@ -1,0 +1,92 @@
+//! The budget of a reading in memory: nothing is allocated after the first, however many sockets there are.
+
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a test may stop at the first surprise"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fmt::Write;
+use std::sync::atomic::AtomicBool;
+
+use tcpgauge::source::proc_root::ProcRoot;
+use tcpgauge::source::{Options, Scope, TextSource};
+
+thread_local! {
+    /// Of this thread, since other tests and the harness allocate too.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: everything is left to the system's allocator; counting touches a constant-initialised thread local without a destructor.
+#[allow(
+    unsafe_code,
+    reason = "an allocator cannot be counted without being one"
+)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+fn allocations(mut what: impl FnMut()) -> u64 {
+    let before = ALLOCATIONS.get();
+    what();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn the_counter_counts() {
+    assert!(allocations(|| drop(std::hint::black_box(vec![0_u8; 100]))) > 0);
+}
+
+#[test]
+fn a_reading_allocates_nothing_after_the_first() {
+    for rows in [0, 1_000, 100_000] {
+        let root = tempfile::tempdir().unwrap();
+        let net = root.path().join("1/net");
+        std::fs::create_dir_all(&net).unwrap();
+        let mut table = "  sl  local_address\n".to_owned();
+        for row in 0..rows {
+            let state = row % 11 + 1;
+            writeln!(table, "{row:4}: 0100007F:1F90 00000000:0000 {state:02X} 00000000:00000000 00:00000000 00000000     0        0 {row} 1").unwrap();
+        }
+        std::fs::write(net.join("tcp"), &table).unwrap();
+        std::fs::write(net.join("tcp6"), &table).unwrap();
+        let mut source = TextSource::new(Options {
+            proc_root: ProcRoot::new(root.path()),
+            scope: Scope::Host,
+        });
+        let stop = AtomicBool::new(false);
+        assert_eq!(source.read(&stop).unwrap().total(), 2 * rows);
+        let count = allocations(|| assert_eq!(source.read(&stop).unwrap().total(), 2 * rows));
+        assert_eq!(count, 0, "with {rows} rows");
+    }
+}
+
+#[test]
+fn a_reading_of_the_real_proc_allocates_nothing_after_the_first() {
+    let mut source = TextSource::new(Options {
+        proc_root: ProcRoot::new("/proc"),
+        scope: Scope::Own,
+    });
+    let stop = AtomicBool::new(false);
+    source.read(&stop).unwrap();
+    assert_eq!(allocations(|| drop(source.read(&stop).unwrap())), 0);
+}
