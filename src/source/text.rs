@@ -159,9 +159,9 @@ fn parse_row(line: &[u8]) -> Option<Row> {
     line.gap()?;
     let state = State::from_kernel(line.hex()?);
     line.gap()?;
-    let tx_queue = line.hex()?;
+    let tx_queue = line.wide_hex()?;
     line.colon()?;
-    let rx_queue = line.hex()?;
+    let rx_queue = line.wide_hex()?;
     line.gap()?;
     let timer = line.hex()?.try_into().ok()?;
     line.colon()?;
@@ -210,11 +210,36 @@ fn hex_digit(byte: u8) -> u8 {
     HEX.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
 }
 
+/// The value of eight hexadecimal digits, or nothing if one of them is none: most of a row is such groups, and this
+/// takes each at once. Eight lanes of one byte; a lane's top bit says yes, and no sum carries into the next lane.
+fn eight_hex_digits(digits: [u8; 8]) -> Option<u32> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x80 * ONES;
+    let lanes = u64::from_be_bytes(digits);
+    if lanes & TOPS != 0 {
+        return None;
+    }
+    let at_least = |lanes: u64, byte: u8| lanes + (0x80 - u64::from(byte)) * ONES;
+    let lower_case = lanes | 0x20 * ONES;
+    let decimal = at_least(lanes, b'0') & !at_least(lanes, b'9' + 1);
+    let letter = at_least(lower_case, b'a') & !at_least(lower_case, b'f' + 1) & TOPS;
+    if (decimal | letter) & TOPS != TOPS {
+        return None;
+    }
+    let nibbles = (lanes & (0x0f * ONES)) + (letter >> 7) * 9;
+    let bytes = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
+    let words = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    u32::try_from((words | words >> 16) & 0xffff_ffff).ok()
+}
+
 /// What is left of a line. Each method takes one thing off its front, or gives nothing if it is not there.
 struct Cursor<'a>(&'a [u8]);
 
 impl Cursor<'_> {
     fn spaces(&mut self) {
+        while let [b' ', b' ', b' ', b' ', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
         while let [b' ' | b'\t', rest @ ..] = self.0 {
             self.0 = rest;
         }
@@ -252,17 +277,33 @@ impl Cursor<'_> {
 
     /// An address in hexadecimal, with its colon.
     fn address(&mut self) -> Option<()> {
-        let mut digits = 0;
+        let before = self.0.len();
+        while let Some((digits, rest)) = self.0.split_first_chunk()
+            && eight_hex_digits(*digits).is_some()
+        {
+            self.0 = rest;
+        }
         while let [byte, rest @ ..] = self.0
             && hex_digit(*byte) != NO_DIGIT
         {
-            digits += 1;
             self.0 = rest;
         }
-        if digits == 0 {
+        if self.0.len() == before {
             return None;
         }
         self.colon()
+    }
+
+    /// A number that is usually of eight digits.
+    fn wide_hex(&mut self) -> Option<u64> {
+        if let Some((digits, rest)) = self.0.split_first_chunk()
+            && !matches!(rest, [byte, ..] if hex_digit(*byte) != NO_DIGIT)
+            && let Some(value) = eight_hex_digits(*digits)
+        {
+            self.0 = rest;
+            return Some(value.into());
+        }
+        self.hex()
     }
 
     fn hex(&mut self) -> Option<u64> {
@@ -295,13 +336,49 @@ impl Cursor<'_> {
 
     /// A column that nobody needs, whatever it holds.
     fn word(&mut self) -> Option<()> {
-        let mut length = 0;
+        let before = self.0.len();
+        if let Some((digits, rest)) = self.0.split_first_chunk()
+            && eight_hex_digits(*digits).is_some()
+        {
+            self.0 = rest;
+        }
         while let [byte, rest @ ..] = self.0
             && !matches!(byte, b' ' | b'\t')
         {
-            length += 1;
             self.0 = rest;
         }
-        (length > 0).then_some(())
+        (self.0.len() < before).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_digits_at_once_are_what_they_are_one_by_one() {
+        for text in ["00000000", "0100007F", "ffffFFFF", "89abCDEF", "DEADbeef"] {
+            let digits = text.as_bytes().try_into().unwrap();
+            assert_eq!(
+                eight_hex_digits(digits),
+                u32::from_str_radix(text, 16).ok(),
+                "{text}"
+            );
+        }
+        for place in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut digits = *b"0aF19c5E";
+                digits[place] = byte;
+                let expected = str::from_utf8(&digits)
+                    .ok()
+                    .filter(|text| !text.starts_with('+'))
+                    .and_then(|text| u32::from_str_radix(text, 16).ok());
+                assert_eq!(
+                    eight_hex_digits(digits),
+                    expected,
+                    "byte {byte:#x} at {place}"
+                );
+            }
+        }
     }
 }
