@@ -16,7 +16,7 @@ use crate::identity::Identity;
 use crate::otlp::pipeline::Pipeline;
 use crate::otlp::resource;
 use crate::reader::Reader;
-use crate::sample::{Five, Sample};
+use crate::sample::Sample;
 use crate::schedule::Schedule;
 use crate::source::namespace::Namespace;
 use crate::source::{Fault, Options};
@@ -219,20 +219,6 @@ impl FaultLog {
                 tracing::info!("readings are whole again");
             }
             self.said = faults;
-        }
-        for reading in &sample.readings {
-            let [connections, established, time_wait, close_wait, listen] =
-                Five::ALL.map(|five| five.of(reading));
-            tracing::info!(
-                scope = reading.scope.name(),
-                tcp_connections = connections,
-                tcp_established = established,
-                tcp_time_wait = time_wait,
-                tcp_close_wait = close_wait,
-                tcp_listen = listen,
-                complete = reading.is_complete(),
-                "sample"
-            );
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::screen::Screen;
 use super::{runtime, table};
 use crate::config::Config;
+use crate::sample::{Five, Sample};
 use crate::{agent, log};
 
 /// What a shell gives for a process that a signal ended; SIGINT is 2.
@@ -26,8 +27,9 @@ pub(super) fn main(config: Config) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new().context("cannot listen for signals")?;
         let (stop, stopped) = watch::channel(false);
         let agent = agent::run(config, stopped, |sample| {
-            if let Some(screen) = &screen {
-                screen.show(&table::brief(sample));
+            match &screen {
+                Some(screen) => screen.show(&table::brief(sample)),
+                None => log_sample(sample),
             }
         });
         let impatience = async {
@@ -45,6 +47,23 @@ pub(super) fn main(config: Config) -> anyhow::Result<ExitCode> {
     // A name that is being resolved would hold it up otherwise.
     runtime.shutdown_background();
     code
+}
+
+fn log_sample(sample: &Sample) {
+    for reading in &sample.readings {
+        let [connections, established, time_wait, close_wait, listen] =
+            Five::ALL.map(|five| five.of(reading));
+        tracing::info!(
+            scope = reading.scope.name(),
+            tcp_connections = connections,
+            tcp_established = established,
+            tcp_time_wait = time_wait,
+            tcp_close_wait = close_wait,
+            tcp_listen = listen,
+            complete = reading.is_complete(),
+            "sample"
+        );
+    }
 }
 
 /// Some send a signal to a process and then to its group, as timeout(1) does: what follows so soon is the same signal.
