@@ -265,8 +265,10 @@ fn the_file_is_read_within_bounds_and_a_bad_one_names_the_line() {
     assert!(faults[0].contains("line 2"), "{faults:?}");
     let faults = load_with_file(&"#".repeat((1 << 20) + 1), &[], &[]).unwrap_err();
     assert!(faults[0].contains("longer than"), "{faults:?}");
-    let mut missing = Flags::default();
-    missing.file = Some("/nowhere/tcpgauge.toml".into());
+    let missing = Flags {
+        file: Some("/nowhere/tcpgauge.toml".into()),
+        ..Flags::default()
+    };
     let faults = Config::load(missing, Environment::default(), UsedBy::Senders).unwrap_err();
     assert!(
         faults[0]

@@ -43,7 +43,6 @@ impl Transport for Scripted {
             .unwrap()
             .push((self.start.elapsed(), records.clone()));
         let failure = match self.script.front() {
-            None => None,
             Some(Step::Take) => {
                 self.script.pop_front();
                 None
@@ -63,7 +62,7 @@ impl Transport for Scripted {
             Some(Step::RefuseMoreThan(most)) if records.len() > *most => {
                 Some((Kind::Status(Code::ResourceExhausted), None))
             }
-            Some(Step::RefuseRecord(..) | Step::RefuseMoreThan(_)) => None,
+            Some(Step::RefuseRecord(..) | Step::RefuseMoreThan(_)) | None => None,
             Some(Step::Silence(silence)) => {
                 let silence = *silence;
                 self.script.pop_front();
@@ -184,7 +183,7 @@ async fn a_retry_waits_for_as_long_as_the_server_asks() {
     let asked = Duration::from_secs(17);
     let run = Run::start(vec![Step::Refuse(Code::ResourceExhausted, Some(asked))]);
     run.samples(0..1).await;
-    let waited = run.tries()[1].0 - run.tries()[0].0;
+    let waited = run.tries()[1].0.abs_diff(run.tries()[0].0);
     assert!(
         (asked..asked + Duration::from_secs(2)).contains(&waited),
         "{waited:?}"

@@ -220,16 +220,16 @@ fn eight_hex_digits(digits: [u8; 8]) -> Option<u32> {
         return None;
     }
     let at_least = |lanes: u64, byte: u8| lanes + (0x80 - u64::from(byte)) * ONES;
-    let lower_case = lanes | 0x20 * ONES;
+    let lower_case = lanes | (0x20 * ONES);
     let decimal = at_least(lanes, b'0') & !at_least(lanes, b'9' + 1);
     let letter = at_least(lower_case, b'a') & !at_least(lower_case, b'f' + 1) & TOPS;
     if (decimal | letter) & TOPS != TOPS {
         return None;
     }
     let nibbles = (lanes & (0x0f * ONES)) + (letter >> 7) * 9;
-    let bytes = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
-    let words = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
-    u32::try_from((words | words >> 16) & 0xffff_ffff).ok()
+    let bytes = (nibbles | (nibbles >> 4)) & 0x00ff_00ff_00ff_00ff;
+    let words = (bytes | (bytes >> 8)) & 0x0000_ffff_0000_ffff;
+    u32::try_from((words | (words >> 16)) & 0xffff_ffff).ok()
 }
 
 /// What is left of a line. Each method takes one thing off its front, or gives nothing if it is not there.
@@ -316,7 +316,7 @@ impl Cursor<'_> {
             if value >> 60 != 0 {
                 return None;
             }
-            value = value << 4 | u64::from(digit);
+            value = (value << 4) | u64::from(digit);
             digits += 1;
             self.0 = rest;
         }
