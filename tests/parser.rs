@@ -203,7 +203,7 @@ proptest! {
     #[test]
     fn every_line_is_a_row_or_malformed_or_the_header(table in table()) {
         let (rows, scanned) = streamed(&table, &[4096]);
-        let ends = table.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let ends = table.split(|byte| *byte == b'\n').count() as u64 - 1;
         let cut = u64::from(table.last().is_some_and(|byte| *byte != b'\n'));
         let header = u64::from(table.starts_with(HEADER.as_bytes()));
         prop_assert_eq!(scanned.rows, rows.len() as u64);
