@@ -230,7 +230,7 @@ async fn backend(report: &mut Report, options: &delivery::Options) -> anyhow::Re
                     _ => String::new(),
                 },
                 // Bytes came back, or the connection broke: what speaks there can be asked.
-                Kind::NotHttp2 | Kind::Lost | Kind::Timeout => {
+                Kind::NotGrpc | Kind::Lost | Kind::Timeout => {
                     match probe::what_speaks_at(&addresses).await {
                         Some(found) => format!(": {found}"),
                         None => String::new(),

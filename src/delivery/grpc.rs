@@ -38,6 +38,8 @@ pub struct Grpc {
     /// Kept from one request to the next. Left after any failure that no server answered, so that the next try
     /// resolves the name anew and does not hang on a connection that is dead.
     channel: Option<Channel>,
+    /// Whether a server has answered on this connection.
+    answered: bool,
 }
 
 impl Grpc {
@@ -54,6 +56,7 @@ impl Grpc {
             headers: options.headers.clone(),
             timeout: options.timeout,
             channel: None,
+            answered: false,
         })
     }
 
@@ -77,13 +80,13 @@ impl Grpc {
             }
         };
         self.channel = Some(channel.clone());
+        self.answered = false;
         Ok(channel)
     }
 
     async fn request(&self, channel: Channel, bodies: Vec<Bytes>) -> Result<Answer, Status> {
         let mut request = Request::new(bodies);
         *request.metadata_mut() = self.headers.metadata().clone();
-        request.set_timeout(self.timeout);
         let mut client = tonic::client::Grpc::new(channel);
         client
             .ready()
@@ -110,6 +113,24 @@ impl Grpc {
             asked: None,
         }
     }
+
+    /// A connection was made, and broke before or during a request.
+    fn broke(&self, error: &(dyn Error + 'static)) -> Failure {
+        let failure = self.lost(error);
+        if self.answered || failure.kind != Kind::Lost {
+            return failure;
+        }
+        // How it breaks depends on who is faster, the server that hangs up or we who go on talking: one kind for all.
+        Failure {
+            kind: Kind::NotGrpc,
+            message: format!(
+                "{} took the connection, but does not answer in gRPC ({}): is it a TLS port, one for OTLP/HTTP, or a proxy without a backend?",
+                self.address,
+                chain(error),
+            ),
+            asked: None,
+        }
+    }
 }
 
 impl Transport for Grpc {
@@ -117,9 +138,13 @@ impl Transport for Grpc {
         let channel = self.connected().await?;
         let sent = tokio::time::timeout(self.timeout, self.request(channel, bodies)).await;
         let failure = match sent {
-            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Ok(answer)) => {
+                self.answered = true;
+                return Ok(answer);
+            }
             // A status that came over the wire has no cause on this side.
             Ok(Err(status)) if status.source().is_none() => {
+                self.answered = true;
                 let asked = status
                     .get_details_retry_info()
                     .and_then(|info| info.retry_delay);
@@ -134,11 +159,7 @@ impl Transport for Grpc {
                     asked,
                 });
             }
-            Ok(Err(status)) => self.lost(
-                status
-                    .source()
-                    .map_or(&status as &(dyn Error + 'static), |cause| cause),
-            ),
+            Ok(Err(status)) => self.broke(status.source().unwrap_or(&status)),
             Err(_) => Failure {
                 kind: Kind::Timeout,
                 message: format!(
@@ -182,13 +203,6 @@ fn diagnose(error: &(dyn Error + 'static)) -> (Kind, &'static str) {
     }
     if text.contains("dns error") {
         return (Kind::Unresolved, ": the name does not resolve");
-    }
-    if text.contains("frame") || text.contains("http2 error") || text.contains("h2 protocol error")
-    {
-        return (
-            Kind::NotHttp2,
-            ": what answers there does not speak gRPC in clear; is it a TLS port, or one for OTLP/HTTP?",
-        );
     }
     (Kind::Lost, "")
 }

@@ -28,23 +28,8 @@ impl Outbox {
     }
 
     /// Puts in an encoded request.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the age of what waits is a matter of delivery"
-    )]
     pub fn push(&self, body: Vec<u8>) {
-        let mut queue = self.queue();
-        let dropped = queue.dropped();
-        queue.push(body, Instant::now());
-        let first = queue.dropped() > dropped && !std::mem::replace(&mut queue.overflowing, true);
-        let waiting = queue.len();
-        drop(queue);
-        if first {
-            tracing::error!(
-                waiting,
-                "the queue is at its bounds (--queue-bytes, --queue-age): 1 sample dropped; from now on the oldest is dropped for each new one"
-            );
-        }
+        self.within_bounds(|queue, now| queue.push(body, now));
         self.0.arrived.notify_one();
     }
 
@@ -61,14 +46,34 @@ impl Outbox {
     }
 
     /// The oldest records, as [`Queue::batch`] gives them.
+    pub(super) fn batch(&self, most: usize) -> Option<Batch> {
+        self.within_bounds(|queue, now| {
+            queue.expire(now);
+            queue.batch(most)
+        })
+    }
+
+    /// Does what may drop records, and says so when it begins.
     #[expect(
         clippy::disallowed_methods,
         reason = "the age of what waits is a matter of delivery"
     )]
-    pub(super) fn batch(&self, most: usize) -> Option<Batch> {
+    fn within_bounds<T>(&self, change: impl FnOnce(&mut Queue, Instant) -> T) -> T {
         let mut queue = self.queue();
-        queue.expire(Instant::now());
-        queue.batch(most)
+        let before = queue.dropped();
+        let result = change(&mut queue, Instant::now());
+        let dropped = queue.dropped() - before;
+        let news = dropped > 0 && !std::mem::replace(&mut queue.overflowing, true);
+        let waiting = queue.len();
+        drop(queue);
+        if news {
+            tracing::error!(
+                dropped,
+                waiting,
+                "what waits is at its bounds (--queue-bytes, --queue-age): the oldest samples are dropped from now on"
+            );
+        }
+        result
     }
 
     pub(super) fn delivered(&self, batch: &Batch) {
@@ -88,5 +93,53 @@ impl Outbox {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A log that a test can read.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_dropped_for_its_age_is_said_once_with_a_count_whoever_notices() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let age = Duration::from_mins(1);
+        let outbox = Outbox::new(Bounds {
+            bytes: 1 << 20,
+            age,
+        });
+        (0..3).for_each(|_| outbox.push(vec![0; 100]));
+        tokio::time::sleep(2 * age).await;
+        assert!(outbox.batch(1 << 20).is_none());
+        outbox.push(vec![0; 100]);
+        tokio::time::sleep(2 * age).await;
+        outbox.push(vec![0; 100]);
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(said.matches("--queue-age").count(), 1, "{said}");
+        assert!(said.contains("dropped=3"), "{said}");
+        assert_eq!((outbox.dropped(), outbox.waiting()), (4, 1));
     }
 }

@@ -44,8 +44,8 @@ pub enum Kind {
     ConnectTimeout,
     /// Nothing came back to a request.
     Timeout,
-    /// What answers there speaks something else.
-    NotHttp2,
+    /// What took the connection speaks something else, or nothing at all.
+    NotGrpc,
     /// The connection broke.
     Lost,
     /// A server answered so.
