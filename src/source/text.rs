@@ -212,7 +212,6 @@ fn hex_digit(byte: u8) -> u8 {
 
 /// The value of eight hexadecimal digits, or nothing if one of them is none: most of a row is such groups, and this
 /// takes each at once. Eight lanes of one byte; a lane's top bit says yes, and no sum carries into the next lane.
-#[expect(clippy::inline_always, reason = "as for Cursor")]
 #[inline(always)]
 fn eight_hex_digits(digits: [u8; 8]) -> Option<u32> {
     const ONES: u64 = 0x0101_0101_0101_0101;
