@@ -111,10 +111,10 @@ fn namespace(report: &mut Report, options: &Options) {
     let scope = options.scope.name();
     // If it fails, the reading says why.
     if let Ok(namespace) = Namespace::inspect(&options.proc_root, options.scope) {
-        let wrong = options.scope == Scope::Host && namespace.machine == Machine::NotInitial;
+        let elsewhere = options.scope == Scope::Host && namespace.machine == Machine::NotInitial;
         let grade = match () {
-            () if wrong && namespace.is_a_containers_own() => Grade::Fail,
-            () if wrong => Grade::Warn,
+            () if namespace.is_a_containers => Grade::Fail,
+            () if elsewhere => Grade::Warn,
             () => Grade::Ok,
         };
         report.say(

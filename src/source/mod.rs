@@ -298,7 +298,7 @@ impl TextSource {
         })?;
         let root = &self.options.proc_root;
         let reader = self.reader.get_or_insert_with(|| Reader::inspect(root));
-        if self.options.scope == Scope::Host && reader.is_a_containers_own(namespace) {
+        if self.options.scope == Scope::Host && reader.pid_1_is_a_containers(namespace) {
             return Err(ReadError::NotTheHost {
                 path: self.tcp.clone(),
             });

@@ -20,6 +20,8 @@ pub struct Namespace {
     pub own: Option<bool>,
     /// Whether it is the machine's initial one.
     pub machine: Machine,
+    /// Whether it belongs to the init of a container that this process is in: then it is not the host's.
+    pub is_a_containers: bool,
 }
 
 /// Whether a network namespace is the machine's initial one, and how that is known.
@@ -44,16 +46,16 @@ impl Namespace {
         let machine = match (own, reader.in_initial) {
             (Some(true), Some(true)) => Machine::Initial,
             (Some(true), Some(false)) | (Some(false), Some(true)) => Machine::NotInitial,
-            _ if scope == Scope::Host && shows_kernel_threads(root) => Machine::InitialByPid1,
+            _ if scope == Scope::Host && reader.sees_kernel_threads => Machine::InitialByPid1,
             _ => Machine::Unknown,
         };
-        Ok(Self { id, own, machine })
-    }
-
-    /// Whether `<root>/1` is a container's own init: then its table is the container's, and not the host's.
-    #[must_use]
-    pub fn is_a_containers_own(&self) -> bool {
-        self.own == Some(true) && self.machine == Machine::NotInitial
+        let is_a_containers = scope == Scope::Host && reader.pid_1_is_a_containers(id);
+        Ok(Self {
+            id,
+            own,
+            machine,
+            is_a_containers,
+        })
     }
 }
 
@@ -75,11 +77,17 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// Where this process itself stands. It never moves, so a known answer stays.
+/// Where this process itself stands, as the proc root shows it. It never moves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader {
-    pub(super) id: Option<NamespaceId>,
-    pub(super) in_initial: Option<bool>,
+    /// The network namespace that it is in.
+    id: Option<NamespaceId>,
+    /// Whether that is the machine's initial one.
+    in_initial: Option<bool>,
+    /// Whether the proc root shows the PID namespace that this process is in, and not one further out.
+    in_shown_pid_namespace: bool,
+    /// Whether the proc root shows kernel threads, which only the machine's initial PID namespace has.
+    sees_kernel_threads: bool,
 }
 
 impl Reader {
@@ -90,20 +98,29 @@ impl Reader {
             .is_dir()
             .then(|| settings.join("tcp_mem").try_exists().ok())
             .flatten();
+        let process = |name| Process::new_with_root(root.join(name));
+        // One number for each PID namespace, from the one that is shown down to the process's own.
+        let pids = process("self")
+            .and_then(|own| own.status())
+            .ok()
+            .and_then(|status| status.nspid);
+        let second = process("2").and_then(|second| second.stat());
         Self {
             id: NamespaceId::of(&Scope::Own.table(root, "tcp")).ok(),
             in_initial,
+            in_shown_pid_namespace: pids.is_some_and(|pids| pids.len() == 1),
+            sees_kernel_threads: second.is_ok_and(|second| {
+                StatFlags::from_bits_truncate(second.flags).contains(StatFlags::PF_KTHREAD)
+            }),
         }
     }
 
-    /// Whether `id` is a container's own namespace, in which this process is.
-    pub(super) fn is_a_containers_own(&self, id: NamespaceId) -> bool {
-        self.id == Some(id) && self.in_initial == Some(false)
+    /// Whether the proc root's PID 1, which is in the namespace `id`, is the init of a container that this process is in.
+    ///
+    /// It is, where the proc shown is this process's own and not the machine's. Only the machine's initial network
+    /// namespace is the host's even then: the container was started with the host's network.
+    pub(super) fn pid_1_is_a_containers(&self, id: NamespaceId) -> bool {
+        let in_machines = self.id == Some(id) && self.in_initial == Some(true);
+        self.in_shown_pid_namespace && !self.sees_kernel_threads && !in_machines
     }
-}
-
-/// Whether PID 2 of the proc root is a kernel thread, which only the machine's initial PID namespace shows.
-fn shows_kernel_threads(root: &ProcRoot) -> bool {
-    let stat = Process::new_with_root(root.join("2")).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| StatFlags::from_bits_truncate(stat.flags).contains(StatFlags::PF_KTHREAD))
 }
