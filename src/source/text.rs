@@ -284,10 +284,9 @@ impl Cursor<'_> {
         self.colon()
     }
 
-    /// An address in hexadecimal, with its colon.
+    /// Hexadecimal digits, if there are any.
     #[inline(always)]
-    fn address(&mut self) -> Option<()> {
-        let before = self.0.len();
+    fn hex_digits(&mut self) {
         while let Some((digits, rest)) = self.0.split_first_chunk()
             && eight_hex_digits(*digits).is_some()
         {
@@ -298,6 +297,13 @@ impl Cursor<'_> {
         {
             self.0 = rest;
         }
+    }
+
+    /// An address in hexadecimal, with its colon.
+    #[inline(always)]
+    fn address(&mut self) -> Option<()> {
+        let before = self.0.len();
+        self.hex_digits();
         if self.0.len() == before {
             return None;
         }
@@ -351,11 +357,8 @@ impl Cursor<'_> {
     #[inline(always)]
     fn word(&mut self) -> Option<()> {
         let before = self.0.len();
-        if let Some((digits, rest)) = self.0.split_first_chunk()
-            && eight_hex_digits(*digits).is_some()
-        {
-            self.0 = rest;
-        }
+        // Usually they are all of it.
+        self.hex_digits();
         while let [byte, rest @ ..] = self.0
             && !matches!(byte, b' ' | b'\t')
         {
