@@ -12,7 +12,8 @@ use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use tcpgauge::source::text::{Buffer, MAX_LINE_BYTES, Row, Scanned, scan};
+use tcpgauge::source::row::Row;
+use tcpgauge::source::text::{Buffer, MAX_LINE_BYTES, Scanned, scan};
 use tcpgauge::tcp::State;
 
 /// Gives its bytes in pieces of these sizes, in turn.
@@ -70,7 +71,8 @@ fn naive(bytes: &[u8]) -> (Vec<Row>, Scanned) {
             scanned.malformed += 1;
         } else if let Some(row) = naive_row(line_of_row) {
             rows.push(row);
-        } else if number > 0 || !line.trim_ascii_start().starts_with(b"sl ") {
+        } else if number > 0 || !line.trim_ascii_start().starts_with(b"sl ") || line.contains(&b':')
+        {
             scanned.malformed += 1;
         }
     }
@@ -112,6 +114,9 @@ fn naive_row(line: &[u8]) -> Option<Row> {
     let mut timer = columns[5].splitn(2, |byte| *byte == b':');
     let (timer, when) = (timer.next()?, timer.next()?);
     if when.is_empty() {
+        return None;
+    }
+    if columns.iter().skip(10).any(|column| column.contains(&b':')) {
         return None;
     }
     Some(Row {

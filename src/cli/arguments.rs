@@ -126,6 +126,7 @@ fn command() -> clap::Command {
         .subcommand(
             clap::Command::new("run")
                 .about("Be the agent: read at every interval, show or log what was read, push it (the default)")
+                .after_help("Exit codes: 0 ended as told; 1 could not go on; 64 bad usage or configuration; 130 a second signal ended it.")
                 .arg(config_file())
                 .args(all().filter_map(argument)),
         )
@@ -147,6 +148,7 @@ fn command() -> clap::Command {
         .subcommand(
             clap::Command::new("metrics")
                 .about("Print the catalogue of metrics")
+                .after_help("Exit codes: 0 printed; 1 could not be printed; 64 bad usage.")
                 .arg(format_argument(&["table", "markdown", "json"])),
         )
 }

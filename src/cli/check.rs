@@ -1,14 +1,13 @@
 //! `tcpgauge check`: what an operator must know before deploying, line by line, with what to do about it.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use procfs::process::{Process, Status};
 
-use super::{INCOMPLETE, runtime, snapshot};
+use super::{INCOMPLETE, print, runtime, snapshot};
 use crate::config::{Config, Origin};
 use crate::delivery::endpoint::Endpoint;
 use crate::delivery::grpc::Grpc;
@@ -72,7 +71,8 @@ impl Report {
             Grade::Fail => "fail",
         };
         // Said at once, for what comes next may take seconds.
-        let _ = writeln!(io::stdout(), "{grade:<4}  {about:<13}  {text}");
+        let printed = print(&format!("{grade:<4}  {about:<13}  {text}\n"));
+        self.failed |= printed != ExitCode::SUCCESS;
     }
 }
 

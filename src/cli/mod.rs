@@ -65,7 +65,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
 /// Prints to stdout. A reader that has gone away (`tcpgauge metrics | head`) is no failure.
 fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(INCOMPLETE),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(io::stderr(), "tcpgauge: cannot write to stdout: {error}");
+            ExitCode::from(INCOMPLETE)
+        }
         _ => ExitCode::SUCCESS,
     }
 }

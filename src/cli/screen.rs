@@ -25,9 +25,11 @@ impl Screen {
     pub(super) fn show(&self, text: &str) {
         let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let erase = shown.erase();
-        let width =
-            usize::from(rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col))
-                .max(20);
+        // Some terminals do not know their size, and say 0.
+        let width = match rustix::termios::tcgetwinsize(io::stdout()) {
+            Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+            _ => 80,
+        };
         shown.text = fitted(text, width);
         shown.lines = shown.text.lines().count();
         // The terminal may be gone; the agent goes on.
@@ -52,7 +54,11 @@ impl Shown {
 fn fitted(text: &str, width: usize) -> String {
     let mut fitted = String::with_capacity(text.len());
     for line in text.lines() {
-        fitted.extend(line.chars().filter(|c| !c.is_control()).take(width - 1));
+        fitted.extend(
+            line.chars()
+                .filter(|c| !c.is_control())
+                .take(width.saturating_sub(1)),
+        );
         fitted.push('\n');
     }
     fitted

@@ -79,7 +79,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         "scope",
         text(|name| values::choice(name, &Scope::NAMES, |name| name.parse().ok())),
     );
-    let proc_root = layers.take("proc_root", text(|path| Ok(ProcRoot::new(path))));
+    let proc_root = layers.take("proc_root", text(proc_root));
     let interval = layers.take("interval", duration(SECOND, HOUR));
     let groups = layers.take("metrics", text(groups));
     let split = layers.take("split_network_type", text(values::boolean));
@@ -193,6 +193,14 @@ fn pairs(given: Given) -> Result<Vec<(String, String)>, String> {
         Given::Text(text, _) => values::pairs(&text),
         Given::Pairs(pairs) => Ok(pairs),
     }
+}
+
+fn proc_root(path: &str) -> Result<ProcRoot, String> {
+    // It would be the working directory, which nobody means.
+    if path.is_empty() {
+        return Err("names no directory".to_owned());
+    }
+    Ok(ProcRoot::new(path))
 }
 
 fn optional_name(name: &str) -> Result<Option<String>, String> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::Uri;
-use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
+use tonic::metadata::{Ascii, KeyAndValueRef, MetadataKey, MetadataMap, MetadataValue};
 
 /// The address of a backend that speaks OTLP/gRPC in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,14 +104,18 @@ impl FromStr for Endpoint {
 pub struct Headers(MetadataMap);
 
 impl Headers {
-    /// Adds a header, or says what is wrong with it without repeating the value.
+    /// Adds a header, or says what is wrong with it. A name that is none is not repeated either: a token whose own name
+    /// was forgotten looks like one.
     pub fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
         let name = name.to_ascii_lowercase();
         let key = MetadataKey::<Ascii>::from_bytes(name.as_bytes()).map_err(|_| {
-            format!("{name:?} is no name of a gRPC header (binary headers, in -bin, are not taken)")
+            "a name in it is no name of a gRPC header (binary headers, in -bin, are not taken)"
+                .to_owned()
         })?;
         if name.starts_with("grpc-") || matches!(name.as_str(), "te" | "content-type" | "host") {
-            return Err(format!("the header {name:?} belongs to gRPC itself"));
+            return Err(
+                "a header in it belongs to gRPC itself (grpc-…, te, content-type, host)".to_owned(),
+            );
         }
         let mut value = MetadataValue::<Ascii>::try_from(value).map_err(|_| {
             format!("the value of the header {name:?} has characters that a header cannot carry")
@@ -119,6 +123,21 @@ impl Headers {
         value.set_sensitive(true);
         self.0.insert(key, value);
         Ok(())
+    }
+
+    /// `text` without the values: a server may repeat what it was sent.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let values = self.0.iter().filter_map(|header| match header {
+            KeyAndValueRef::Ascii(_, value) => value.to_str().ok(),
+            KeyAndValueRef::Binary(..) => None,
+        });
+        // One that is as short as a word of the message would make that unreadable, and is no secret.
+        values
+            .filter(|value| value.len() >= 4)
+            .fold(text.to_owned(), |text, value| {
+                text.replace(value, "[redacted]")
+            })
     }
 
     /// For a request.
@@ -186,6 +205,10 @@ mod tests {
         let error = headers.add("x", "line\nfeed-secret").unwrap_err();
         assert!(!error.contains("secret"), "{error}");
         assert!(!format!("{headers:?}").contains("secret"));
+        assert_eq!(
+            headers.redact("you sent Bearer secret, twice Bearer secret"),
+            "you sent [redacted], twice [redacted]"
+        );
         assert_eq!(headers.metadata().len(), 1);
     }
 }

@@ -100,7 +100,7 @@ impl Grpc {
         let partial = response.partial_success.unwrap_or_default();
         Ok(Answer {
             rejected_points: partial.rejected_data_points.max(0).cast_unsigned(),
-            message: partial.error_message,
+            message: self.headers.redact(&partial.error_message),
         })
     }
 
@@ -154,7 +154,7 @@ impl Transport for Grpc {
                         "{} answered {:?}: {}",
                         self.address,
                         status.code(),
-                        printable(status.message())
+                        printable(&self.headers.redact(status.message()))
                     ),
                     asked,
                 });

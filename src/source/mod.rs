@@ -2,6 +2,7 @@
 
 pub mod namespace;
 pub mod proc_root;
+pub mod row;
 pub mod text;
 
 use std::fmt;
@@ -245,7 +246,7 @@ fn advice(cause: &OpenError, scope: Scope, root: &ProcRoot) -> String {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if !root.path().is_dir() => format!(
             ": {root_path} is no directory; mount the host's /proc there, or name the right place with --proc-root or HOST_PROC"
         ),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if !root.join(process).exists() => {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if !root.join(process).is_dir() => {
             format!(
                 ": there is no {root_path}/{process}; mount the host's /proc at {root_path}, without hidepid, or with a gid= of it that this user is in"
             )
@@ -315,7 +316,7 @@ impl TextSource {
                     &mut reading,
                 )?);
             }
-            Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if proc_root::is_absent(&self.tcp6) => {}
             Err(cause) => return Err(self.open_error(&self.tcp6, cause)),
         }
         Ok(reading)

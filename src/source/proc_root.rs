@@ -123,6 +123,11 @@ pub fn open(path: &Path) -> Result<(File, NamespaceId), OpenError> {
     Ok((file, NamespaceId::from(&found)))
 }
 
+/// Whether there is nothing at `path`, not even a link that leads nowhere.
+pub(super) fn is_absent(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 fn regular(found: &std::fs::Metadata) -> Result<(), OpenError> {
     let kind = found.file_type();
     let other = if kind.is_file() {

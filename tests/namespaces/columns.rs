@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use tcpgauge::source::text::{Buffer, Row, scan};
+use tcpgauge::source::row::Row;
+use tcpgauge::source::text::{Buffer, scan};
 
 use crate::listener::PATIENCE;
 use crate::witness::{name_of, procfs_rows};

@@ -6,19 +6,17 @@
 //! A process has one network namespace per thread and libtest runs many threads, so a test does not move itself: it runs
 //! itself once more, alone, under util-linux' `unshare`, and the second run does the work.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv6Addr, TcpListener};
 use std::process::Command;
 
+use crate::skip::{repeat_skips, skip};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
 
 /// Set for the second run, so that it knows where it is.
 const INSIDE: &str = "TCPGAUGE_TEST_INSIDE_NAMESPACE";
-
-/// Starts the line by which a test that could not do its work says so.
-const SKIPPED: &str = "skipped: ";
 
 /// Runs `claim` in a namespace of its own, in which only loopback exists. `test` is the calling test's full name, and
 /// is handed on to `claim`.
@@ -65,25 +63,7 @@ pub(crate) fn in_fresh_namespace(test: &str, claim: impl FnOnce(&str)) {
         stdout.contains("1 passed"),
         "{test} did not run in its namespace:\n{stdout}{stderr}"
     );
-    for line in stderr.lines().filter(|line| line.starts_with(SKIPPED)) {
-        say(line);
-    }
-}
-
-/// Says that a test did nothing, and why, where libtest's capture does not swallow it; on CI that is a failure.
-pub(crate) fn skip(test: &str, why: &str) {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "{test} may not be skipped on CI: {why}"
-    );
-    say(&format!("{SKIPPED}{test}: {why}"));
-}
-
-/// Writes to the standard error that libtest leaves alone.
-fn say(line: &str) {
-    io::stderr()
-        .write_all(format!("{line}\n").as_bytes())
-        .unwrap();
+    repeat_skips(&stderr);
 }
 
 /// Sets `lo` up by an `RTM_NEWLINK` message (rtnetlink(7)), so that the `ip` program is not needed.

@@ -12,13 +12,14 @@
     missing_docs,
     reason = "a test may stop at the first surprise"
 )]
-#![cfg(target_os = "linux")]
 
 mod columns;
 mod enter;
 mod listener;
 mod population;
 mod scene;
+#[path = "../support/skip.rs"]
+mod skip;
 mod table;
 mod witness;
 
@@ -26,11 +27,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use columns::{is_mini_socket, rows_at_rest, state_of};
-use enter::{in_fresh_namespace, skip};
+use enter::in_fresh_namespace;
 use population::Population;
 use scene::ORPHANS_IN_FIN_WAIT_2;
+use skip::skip;
 use table::{Family, Table};
-use tcpgauge::source::text::Row;
+use tcpgauge::source::row::Row;
 
 #[test]
 fn every_state_is_counted_as_it_was_made() {
