@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::Config;
 use crate::delivery;
@@ -36,26 +36,50 @@ pub async fn run(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    say_what_is_read(&config.source);
+    if config.delivery.is_none() {
+        tracing::info!("nothing is sent: the exporter is none");
+    }
     let mut reader =
         Reader::start(config.source.clone()).context("cannot start the thread that reads")?;
-    let mut shipping = Shipping::start(&config)?;
+    let mut namespace_said = say_what_is_read(&config.source).await;
+    let mut shipping = None;
     let mut schedule = Schedule::default();
     let mut faults = FaultLog::default();
     loop {
         let stopping = *stop.borrow();
-        let sample = sample(&mut reader, config.interval, &mut stop).await;
+        let (time, began) = (now(), moment());
+        let next = began + schedule.wait(since_epoch(time), config.interval);
+        // The first tick may come just before the next one, which a slow reading may then miss.
+        let patience = next.max(began + LAST_READING.min(config.interval));
+        let reading = reader.read(until(patience, &mut stop)).await;
+        let sample = match reading {
+            Ok(answer) => Sample::new(time, answer),
+            Err(fault) => Sample::failed(time, fault),
+        };
         faults.log(&sample);
         see(&sample);
+        if !sample.readings.is_empty() {
+            namespace_said = namespace_said || say_what_is_read(&config.source).await;
+            // Not before there is something to send: what the resource says is found below the proc root too.
+            if shipping.is_none() {
+                shipping = Shipping::start(&config).await?;
+            }
+        }
         if let Some(shipping) = &mut shipping {
             shipping.export(sample);
         }
         if stopping {
             break;
         }
-        let wait = schedule.wait(since_epoch(now()), config.interval);
+        // A reading that was given up for the next tick leaves it due now; one that went past it has missed it.
+        let missed = moment().saturating_duration_since(next) > config.interval / 10;
+        let next = if missed {
+            moment() + schedule.wait(since_epoch(now()), config.interval)
+        } else {
+            next
+        };
         tokio::select! {
-            () = sleep(wait) => {}
+            () = sleep_until(next) => {}
             () = stopped(&mut stop) => {}
         }
     }
@@ -73,6 +97,14 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one clock that waits are counted by"
+)]
+fn moment() -> Instant {
+    Instant::now()
+}
+
 fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -82,41 +114,46 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// One tick: a reading, within an interval or, when the agent is told to stop, a little time more.
-async fn sample(
-    reader: &mut Reader,
-    interval: Duration,
-    stop: &mut watch::Receiver<bool>,
-) -> Sample {
-    let time = now();
-    let patience = async {
-        tokio::select! {
-            () = sleep(interval) => {}
-            () = async { stopped(stop).await; sleep(LAST_READING).await } => {}
-        }
-    };
-    match reader.read(patience).await {
-        Ok(answer) => Sample::new(time, answer),
-        Err(fault) => Sample::failed(time, fault),
+/// Ends at `deadline`, or soon after the agent is told to stop.
+async fn until(deadline: Instant, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = sleep_until(deadline) => {}
+        () = async { stopped(stop).await; sleep(LAST_READING).await } => {}
     }
 }
 
-fn say_what_is_read(options: &Options) {
+/// Says whose sockets are read, and gives whether that could be told.
+async fn say_what_is_read(options: &Options) -> bool {
     let directory = options.proc_root.join(options.scope.directory());
     let directory = directory.display();
     let scope = options.scope.name();
-    if let Ok(namespace) = Namespace::inspect(&options.proc_root, options.scope) {
-        tracing::info!(scope, "reading {directory}: {namespace}");
-    } else {
+    let found = patiently(options, |options| {
+        let namespace = Namespace::inspect(&options.proc_root, options.scope).ok();
+        namespace.map(|namespace| (namespace, options.proc_root.is_mounted_proc()))
+    });
+    let Some(Some((namespace, mounted))) = found.await else {
         // Why is said with the first reading.
         tracing::info!(scope, "reading {directory}, which cannot be read yet");
-    }
-    if options.proc_root.is_mounted_proc() == Some(false) {
+        return false;
+    };
+    tracing::info!(scope, "reading {directory}: {namespace}");
+    if mounted == Some(false) {
         tracing::warn!(
             "{} is not a mounted proc: its numbers are those of whoever wrote the files there",
             options.proc_root.path().display()
         );
     }
+    true
+}
+
+/// Looks at the proc root off the async thread, and not for long: what is mounted there may not answer.
+async fn patiently<T: Send + 'static>(
+    options: &Options,
+    look: impl FnOnce(&Options) -> T + Send + 'static,
+) -> Option<T> {
+    let options = options.clone();
+    let looking = tokio::task::spawn_blocking(move || look(&options));
+    tokio::time::timeout(LAST_READING, looking).await.ok()?.ok()
 }
 
 /// What there is to send, from the SDK to the backend.
@@ -129,20 +166,23 @@ struct Shipping {
 }
 
 impl Shipping {
-    fn start(config: &Config) -> anyhow::Result<Option<Self>> {
+    async fn start(config: &Config) -> anyhow::Result<Option<Self>> {
         let Some(options) = &config.delivery else {
-            tracing::info!("nothing is sent: the exporter is none");
             return Ok(None);
         };
-        let identity = Identity::inspect(&config.source, now());
-        if identity.host_name.is_none() && !config.resource.names_the_host() {
-            tracing::warn!(
-                "this is a container, so the kernel's host name is not the host's: host.name is left out; give it with --host-name"
-            );
+        let time = now();
+        let identity = patiently(&config.source, move |options| {
+            Identity::inspect(options, time)
+        });
+        let identity = identity.await.context("the proc root does not answer")?;
+        if let Some(why) = identity.host_name.why_not()
+            && !config.resource.names_the_host()
+        {
+            tracing::warn!("{why}");
         }
         let resource = resource::build(
             &config.resource,
-            identity.host_name.as_deref(),
+            identity.host_name.known(),
             &identity.instance_id,
         );
         let outbox = Outbox::new(options.queue);
@@ -168,11 +208,16 @@ impl Shipping {
     }
 
     fn export(&mut self, sample: Sample) {
-        if let Err(error) = self.pipeline.export(sample)
-            && !std::mem::replace(&mut self.broken, true)
-        {
+        let exported = self.pipeline.export(sample);
+        let gone = self.sender.is_finished();
+        if (exported.is_err() || gone) && !std::mem::replace(&mut self.broken, true) {
+            let part = if gone {
+                "the sender"
+            } else {
+                "the OpenTelemetry SDK"
+            };
             tracing::error!(
-                "the OpenTelemetry SDK does not export any more; this is a bug in tcpgauge: {error}"
+                "{part} is gone, and nothing is delivered any more; this is a bug in tcpgauge: start it again"
             );
         }
     }
@@ -180,11 +225,12 @@ impl Shipping {
     /// Delivers what waits, as far as the time goes, and says what is left.
     async fn drain(mut self) {
         let _ = self.leave.send(true);
-        let drained = tokio::time::timeout(DRAIN, &mut self.sender).await;
+        // Whether it ended by itself does not matter, but what is left.
+        let _ = tokio::time::timeout(DRAIN, &mut self.sender).await;
         self.sender.abort();
         let undelivered = self.outbox.waiting();
         let dropped = self.outbox.dropped();
-        if drained.is_ok() && dropped == 0 {
+        if undelivered == 0 && dropped == 0 {
             tracing::info!("everything is delivered; ending");
         } else {
             tracing::warn!(

@@ -36,15 +36,15 @@ pub fn level(name: &str) -> Option<Level> {
 
 /// Sends the log of this process to `writer`, from now on.
 ///
-/// Libraries speak only from `warn` up unless everything is asked for: what they have to say at lower levels is about themselves.
+/// Libraries speak of errors only, unless more is asked for: they repeat with every try what is said here once.
 pub fn start<W>(options: Options, writer: W)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let libraries = if options.level == Level::TRACE {
-        Level::TRACE
-    } else {
-        Level::WARN.min(options.level)
+    let libraries = match options.level {
+        Level::TRACE => Level::TRACE,
+        Level::DEBUG => Level::WARN,
+        _ => Level::ERROR,
     };
     let filter = Targets::new()
         .with_default(libraries)

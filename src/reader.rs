@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 
 use crate::source::{Fault, Options, ReadError, Reading, TextSource};
 
+const GONE: &str = "the thread that reads is gone; this is a bug in tcpgauge";
+
 type Answer = Result<Reading, ReadError>;
 
 /// A thread with a source.
@@ -56,30 +58,35 @@ impl Reader {
     ///
     /// A reading that was given up goes on until it notices, or until what blocks it lets go: only then can there be another.
     pub async fn read(&mut self, patience: impl Future<Output = ()>) -> Result<Answer, Fault> {
-        if self.overdue && self.answers.try_recv().is_err() {
-            return Err(self.fault("an earlier reading, which was given up, still has not ended: what is mounted there does not answer".to_owned()));
+        tokio::pin!(patience);
+        if self.overdue {
+            tokio::select! {
+                biased;
+                _ = self.answers.recv() => self.overdue = false,
+                () = &mut patience => {
+                    return Err(self.fault("an earlier reading, which was given up, still has not ended: what is mounted there does not answer"));
+                }
+            }
         }
-        self.overdue = false;
         self.stop.store(false, Ordering::Relaxed);
-        let gone = || "the thread that reads is gone; this is a bug in tcpgauge".to_owned();
         if self.requests.send(()).is_err() {
-            return Err(self.fault(gone()));
+            return Err(self.fault(GONE));
         }
         tokio::select! {
             biased;
-            answer = self.answers.recv() => answer.ok_or_else(|| self.fault(gone())),
+            answer = self.answers.recv() => answer.ok_or_else(|| self.fault(GONE)),
             () = patience => {
                 self.stop.store(true, Ordering::Relaxed);
                 self.overdue = true;
-                Err(self.fault("it did not end in time and was given up; a longer --interval gives it more".to_owned()))
+                Err(self.fault("it did not end in the time that it had, and was given up: what is mounted there is slow, or has no end"))
             }
         }
     }
 
-    fn fault(&self, why: String) -> Fault {
+    fn fault(&self, why: &str) -> Fault {
         Fault {
             what: self.what.clone(),
-            why,
+            why: why.to_owned(),
         }
     }
 }

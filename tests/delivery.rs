@@ -31,6 +31,8 @@ mod endings;
 mod endpoints;
 #[path = "delivery/gaps.rs"]
 mod gaps;
+#[path = "delivery/hostile.rs"]
+mod hostile;
 #[path = "delivery/outages.rs"]
 mod outages;
 #[path = "delivery/server.rs"]

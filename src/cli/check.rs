@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use procfs::process::{Process, Status};
+use procfs::process::Status;
 
-use super::{INCOMPLETE, print, runtime, snapshot};
+use super::{INCOMPLETE, plain, print, runtime, snapshot};
 use crate::config::{Config, Origin};
 use crate::delivery::endpoint::Endpoint;
 use crate::delivery::grpc::Grpc;
@@ -18,7 +18,7 @@ use crate::delivery::{self};
 use crate::identity::Identity;
 use crate::sample::Five;
 use crate::source::namespace::{Machine, Namespace};
-use crate::source::{Options, Scope};
+use crate::source::{self, Options, Scope};
 
 /// A name that takes longer to resolve will not do for an agent either.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,7 +71,8 @@ impl Report {
             Grade::Fail => "fail",
         };
         // Said at once, for what comes next may take seconds.
-        let printed = print(&format!("{grade:<4}  {about:<13}  {text}\n"));
+        let line = plain(&format!("{grade:<4}  {about:<13}  {text}"));
+        let printed = print(&format!("{line}\n"));
         self.failed |= printed != ExitCode::SUCCESS;
     }
 }
@@ -111,7 +112,8 @@ fn namespace(report: &mut Report, options: &Options) {
     let scope = options.scope.name();
     // If it fails, the reading says why.
     if let Ok(namespace) = Namespace::inspect(&options.proc_root, options.scope) {
-        let elsewhere = options.scope == Scope::Host && namespace.machine == Machine::NotInitial;
+        let elsewhere = options.scope == Scope::Host
+            && matches!(namespace.machine, Machine::NotInitial | Machine::Unknown);
         let grade = match () {
             () if namespace.is_a_containers => Grade::Fail,
             () if elsewhere => Grade::Warn,
@@ -142,11 +144,7 @@ fn tables(report: &mut Report, options: Options) -> anyhow::Result<()> {
             format!("{directory}/tcp {tcp6}: {}", values.join(", ")),
         );
     }
-    let grade = if sample
-        .readings
-        .iter()
-        .any(crate::source::Reading::is_trusted)
-    {
+    let grade = if sample.readings.iter().any(source::Reading::is_trusted) {
         Grade::Warn
     } else {
         Grade::Fail
@@ -158,15 +156,13 @@ fn tables(report: &mut Report, options: Options) -> anyhow::Result<()> {
 }
 
 fn user(report: &mut Report, options: &Options) {
-    let status =
-        Process::new_with_root(options.proc_root.join("self")).and_then(|process| process.status());
-    match status {
-        Ok(status) => report.say(Grade::Ok, "user", privileges(&status)),
-        Err(_) => report.say(
+    match source::namespace::status(&options.proc_root) {
+        Some(status) => report.say(Grade::Ok, "user", privileges(&status)),
+        None => report.say(
             Grade::Warn,
             "user",
             format!(
-                "{} does not show this process: it is the proc of other processes",
+                "{} does not show this process",
                 options.proc_root.path().display()
             ),
         ),
@@ -200,14 +196,13 @@ fn privileges(status: &Status) -> String {
 #[expect(clippy::disallowed_methods, reason = "a command's own moment")]
 fn host_name(report: &mut Report, config: &Config) {
     let identity = Identity::inspect(&config.source, SystemTime::now());
-    match identity.host_name {
-        _ if config.resource.names_the_host() => report.say(Grade::Ok, "host name", "host.name is given"),
-        Some(name) => report.say(Grade::Ok, "host name", format!("host.name is {name}")),
-        None => report.say(
-            Grade::Warn,
-            "host name",
-            "this is a container, so the kernel's host name is not the host's: host.name is left out; give it with --host-name",
-        ),
+    if config.resource.names_the_host() {
+        report.say(Grade::Ok, "host name", "host.name is given");
+    } else if let Some(why) = identity.host_name.why_not() {
+        report.say(Grade::Warn, "host name", why);
+    } else {
+        let name = identity.host_name.known().unwrap_or_default();
+        report.say(Grade::Ok, "host name", format!("host.name is {name}"));
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod arguments;
 mod check;
+mod console;
 mod run;
-mod screen;
 mod snapshot;
 mod table;
 
@@ -46,7 +46,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {
-                let _ = writeln!(io::stderr(), "tcpgauge: {fault}");
+                complain(&fault.to_string());
             }
             return ExitCode::from(BAD_USAGE);
         }
@@ -57,7 +57,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
         Command::Run | Command::Metrics(_) => run::main(config),
     };
     done.unwrap_or_else(|error| {
-        let _ = writeln!(io::stderr(), "tcpgauge: {error:#}");
+        complain(&format!("{error:#}"));
         ExitCode::from(INCOMPLETE)
     })
 }
@@ -66,11 +66,21 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
 fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let _ = writeln!(io::stderr(), "tcpgauge: cannot write to stdout: {error}");
+            complain(&format!("cannot write to stdout: {error}"));
             ExitCode::from(INCOMPLETE)
         }
         _ => ExitCode::SUCCESS,
     }
+}
+
+/// Says on stderr what is wrong.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "tcpgauge: {}", plain(text));
+}
+
+/// `text` on one line, and without what a terminal would act on: settings and files can hold anything.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// A runtime for one thread, as everything here needs.

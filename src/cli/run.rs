@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::screen::Screen;
+use super::console::Console;
 use super::{runtime, table};
 use crate::config::Config;
 use crate::sample::{Five, Sample};
@@ -17,19 +17,17 @@ use crate::{agent, log};
 const ENDED_BY_SECOND_SIGNAL: u8 = 128 + 2;
 
 pub(super) fn main(config: Config) -> anyhow::Result<ExitCode> {
-    let screen = Screen::find();
-    match &screen {
-        Some(screen) => log::start(config.log, screen.clone()),
-        None => log::start(config.log, std::io::stderr),
-    }
+    let console = Console::start().context("cannot start the thread that writes")?;
+    log::start(config.log, console.clone());
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let mut signals = Signals::new().context("cannot listen for signals")?;
         let (stop, stopped) = watch::channel(false);
         let agent = agent::run(config, stopped, |sample| {
-            match &screen {
-                Some(screen) => screen.show(&table::brief(sample)),
-                None => log_sample(sample),
+            if console.is_terminal() {
+                console.show(table::brief(sample));
+            } else {
+                log_sample(sample);
             }
         });
         let impatience = async {
@@ -46,6 +44,7 @@ pub(super) fn main(config: Config) -> anyhow::Result<ExitCode> {
     });
     // A name that is being resolved would hold it up otherwise.
     runtime.shutdown_background();
+    console.end();
     code
 }
 

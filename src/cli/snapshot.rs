@@ -1,11 +1,10 @@
 //! `tcpgauge snapshot`: one reading.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::arguments::Form;
-use super::{INCOMPLETE, print, runtime, table};
+use super::{INCOMPLETE, complain, print, runtime, table};
 use crate::config::Config;
 use crate::reader::Reader;
 use crate::sample::Sample;
@@ -21,7 +20,7 @@ pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
         Form::Json => format!("{}\n", serde_json::to_string(&sample)?),
     });
     for fault in &sample.faults {
-        let _ = writeln!(io::stderr(), "tcpgauge: {fault}");
+        complain(&fault.to_string());
     }
     Ok(if sample.faults.is_empty() {
         printed

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::settings::{CONFIG_VARIABLE, Form, NOT_HONOURED, SETTINGS, Setting};
+use super::settings::{CONFIG_VARIABLE, Form, NOT_HONOURED, NotHonoured, SETTINGS, Setting};
 
 /// The page, in Markdown.
 #[must_use]
@@ -41,9 +41,15 @@ pub fn markdown() -> String {
     for setting in SETTINGS {
         let _ = writeln!(page, "- `{}`: {}.", setting.key, setting.help);
     }
-    page.push_str("\n## Standard variables without effect in this version\n\nIf one of them is set, `run` and `check` say so.\n\n");
-    for name in NOT_HONOURED {
-        let _ = writeln!(page, "- `{name}`");
+    page.push_str(
+        "\n## Standard variables without effect in this version\n\n\
+         If one of them asks for anything but what happens anyway, `run` and `check` say so.\n\n",
+    );
+    for NotHonoured { name, harmless } in NOT_HONOURED {
+        let _ = match harmless {
+            Some(value) => writeln!(page, "- `{name}`, as if it were `{value}`"),
+            None => writeln!(page, "- `{name}`"),
+        };
     }
     page
 }

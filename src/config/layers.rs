@@ -7,7 +7,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use super::settings::{CONFIG_VARIABLE, Form, NOT_HONOURED, SETTINGS, Setting, UsedBy};
+use super::settings::{
+    CONFIG_VARIABLE, Form, NOT_HONOURED, NotHonoured, SETTINGS, Setting, UsedBy,
+};
 use super::values;
 
 /// No configuration is longer.
@@ -164,11 +166,15 @@ impl Layers {
 
     /// Standard variables that are set and not honoured.
     pub(super) fn not_honoured(&self) -> Vec<&'static str> {
-        NOT_HONOURED
-            .iter()
-            .copied()
-            .filter(|name| self.environment.get(name).is_some())
-            .collect()
+        let asks_for_more = |variable: &&NotHonoured| {
+            let given = self
+                .environment
+                .get(variable.name)
+                .map(|value| value.to_ascii_lowercase());
+            given.is_some_and(|given| variable.harmless.is_none_or(|harmless| given != harmless))
+        };
+        let ignored = NOT_HONOURED.iter().filter(asks_for_more);
+        ignored.map(|variable| variable.name).collect()
     }
 
     fn find(&self, setting: &'static Setting) -> Option<Result<(Given, Origin), Fault>> {
@@ -264,7 +270,7 @@ fn from_toml(setting: &Setting, value: &toml::Value) -> Result<Given, String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Boolean(truth) => Some(truth.to_string()),
-        toml::Value::Array(items) => items
+        toml::Value::Array(items) if setting.is_list() => items
             .iter()
             .map(toml::Value::as_str)
             .collect::<Option<Vec<_>>>()

@@ -83,21 +83,6 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let interval = layers.take("interval", duration(SECOND, HOUR));
     let groups = layers.take("metrics", text(groups));
     let split = layers.take("split_network_type", text(values::boolean));
-    let endpoint = layers.take("endpoint", text(str::parse));
-    let protocol = layers.take(
-        "protocol",
-        text(|name| {
-            values::choice(name, &["grpc"], |name| (name == "grpc").then_some(()))
-                .map_err(|problem| format!("{problem}: this version speaks OTLP/gRPC only"))
-        }),
-    );
-    let headers = layers.take("headers", |given| headers(&pairs(given)?));
-    let timeout = layers.take("timeout", duration(Duration::from_millis(100), 5 * MINUTE));
-    let bytes = layers.take(
-        "queue_bytes",
-        text(|size| values::bytes(size, 16 << 10, 1 << 30)),
-    );
-    let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
     let exporter = layers.take(
         "exporter",
         text(|name| {
@@ -109,12 +94,18 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         }),
     );
     let disabled = layers.take("sdk_disabled", text(values::boolean));
+    // Where nothing is sent, what a whole platform sets about sending does not matter.
+    let delivery = match (exporter, disabled) {
+        (Some(true), Some(false)) => delivery_options(layers).map(Some),
+        (Some(_), Some(_)) => Some(None),
+        _ => delivery_options(layers).map(Some),
+    };
     let host_name = layers.take("host_name", text(optional_name));
     let service_name = layers.take("service_name", text(optional_name));
     let attributes = layers.take("resource_attributes", |given| attributes(pairs(given)?));
     let level = layers.take(
         "log_level",
-        text(|name| values::choice(name, &log::LEVELS, log::level)),
+        text(|name| values::choice(&name.to_ascii_lowercase(), &log::LEVELS, log::level)),
     );
     let format = layers.take(
         "log_format",
@@ -131,22 +122,11 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let mut warnings: Vec<_> = layers
         .not_honoured()
         .iter()
-        .map(|name| format!("environment variable {name} has no effect: this version sends OTLP/gRPC in clear, uncompressed and cumulative"))
+        .map(|name| format!("environment variable {name} has no effect: this version sends every sample over OTLP/gRPC in clear, uncompressed and cumulative"))
         .collect();
     warnings.extend(refused.iter().map(|key| {
         format!("resource attribute {key} is left out: in scope host it would be the agent's own and not the host's")
     }));
-    let (exporter, disabled) = (exporter?, disabled?);
-    protocol?;
-    let delivery = delivery::Options {
-        endpoint: endpoint?,
-        headers: headers?,
-        timeout: timeout?,
-        queue: delivery::queue::Bounds {
-            bytes: bytes?,
-            age: age?,
-        },
-    };
     Some(Config {
         source: source::Options {
             proc_root: proc_root?,
@@ -162,13 +142,41 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
             host_name: host_name?,
             attributes,
         },
-        delivery: (exporter && !disabled).then_some(delivery),
+        delivery: delivery?,
         log: log::Options {
             level: level?,
             format: format?,
         },
         warnings,
         origins: std::mem::take(&mut layers.used),
+    })
+}
+
+fn delivery_options(layers: &mut Layers) -> Option<delivery::Options> {
+    let endpoint = layers.take("endpoint", text(str::parse));
+    let protocol = layers.take(
+        "protocol",
+        text(|name| {
+            values::choice(name, &["grpc"], |name| (name == "grpc").then_some(()))
+                .map_err(|problem| format!("{problem}: this version speaks OTLP/gRPC only"))
+        }),
+    );
+    let headers = layers.take("headers", |given| headers(&pairs(given)?));
+    let timeout = layers.take("timeout", duration(Duration::from_millis(100), 5 * MINUTE));
+    let bytes = layers.take(
+        "queue_bytes",
+        text(|size| values::bytes(size, 16 << 10, 1 << 30)),
+    );
+    let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
+    protocol?;
+    Some(delivery::Options {
+        endpoint: endpoint?,
+        headers: headers?,
+        timeout: timeout?,
+        queue: delivery::queue::Bounds {
+            bytes: bytes?,
+            age: age?,
+        },
     })
 }
 
@@ -214,6 +222,7 @@ fn groups(names: &str) -> Result<Vec<otlp::instruments::Group>, String> {
     use otlp::instruments::Group;
     names
         .split(',')
+        .filter(|name| !name.trim().is_empty())
         .map(|name| {
             values::choice(name.trim(), &Group::NAMES, |name| {
                 Group::ALL.into_iter().find(|group| group.name() == name)
@@ -237,8 +246,17 @@ fn attributes(pairs: Vec<(String, String)>) -> Result<Vec<Attribute>, String> {
             pairs.len()
         ));
     }
+    if pairs.iter().any(|(key, value)| {
+        [key, value]
+            .into_iter()
+            .any(|text| text.contains(char::is_control))
+    }) {
+        return Err("an attribute has control characters".to_owned());
+    }
+    // One without a value says nothing: mostly it was to be filled in from a variable that is not set.
     Ok(pairs
         .into_iter()
+        .filter(|(_, value)| !value.is_empty())
         .map(|(key, value)| Attribute { key, value })
         .collect())
 }

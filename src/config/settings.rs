@@ -261,17 +261,36 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// Standard variables that this version does not honour: set, they get a warning and not silence.
-pub const NOT_HONOURED: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+/// A standard variable that this version does not honour.
+#[derive(Debug)]
+pub struct NotHonoured {
+    /// Its name.
+    pub name: &'static str,
+    /// The value that asks for what happens anyway.
+    pub harmless: Option<&'static str>,
+}
+
+const fn not_honoured(name: &'static str, harmless: Option<&'static str>) -> NotHonoured {
+    NotHonoured { name, harmless }
+}
+
+/// Set to anything but what happens anyway, they get a warning and not silence.
+pub const NOT_HONOURED: &[NotHonoured] = &[
+    not_honoured("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", Some("none")),
+    not_honoured("OTEL_EXPORTER_OTLP_COMPRESSION", Some("none")),
+    not_honoured("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", None),
+    not_honoured("OTEL_EXPORTER_OTLP_CERTIFICATE", None),
+    not_honoured("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", None),
+    not_honoured("OTEL_EXPORTER_OTLP_CLIENT_KEY", None),
+    not_honoured("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", None),
+    not_honoured("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", None),
+    not_honoured("OTEL_EXPORTER_OTLP_METRICS_INSECURE", Some("true")),
+    not_honoured("OTEL_EXPORTER_OTLP_INSECURE", Some("true")),
+    not_honoured(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        Some("cumulative"),
+    ),
+    not_honoured("OTEL_METRIC_EXPORT_TIMEOUT", None),
 ];
 
 impl Setting {
@@ -279,6 +298,12 @@ impl Setting {
     #[must_use]
     pub fn is_map(&self) -> bool {
         self.value.ends_with("=VALUE,…")
+    }
+
+    /// Whether the file may give it as an array.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.value == "GROUPS"
     }
 
     /// Whether the flag may stand alone.
@@ -300,7 +325,7 @@ mod tests {
                 .iter()
                 .flat_map(|setting| setting.env.iter().map(|variable| variable.name)),
         );
-        names.extend(NOT_HONOURED);
+        names.extend(NOT_HONOURED.iter().map(|variable| variable.name));
         names.push(CONFIG_VARIABLE);
         let count = names.len();
         names.sort_unstable();

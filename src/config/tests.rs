@@ -250,6 +250,62 @@ fn the_exporter_can_be_none_in_both_of_the_standard_ways() {
 }
 
 #[test]
+fn where_nothing_is_sent_it_does_not_matter_what_is_set_about_sending() {
+    for none in [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_SDK_DISABLED", "true"),
+    ] {
+        let config = load(
+            &[],
+            &[
+                none,
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x"),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ],
+        );
+        assert!(config.unwrap().delivery.is_none());
+    }
+    let faults = load(
+        &[],
+        &[
+            ("OTEL_METRICS_EXPORTER", "nobody"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x"),
+        ],
+    )
+    .unwrap_err();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+}
+
+#[test]
+fn what_asks_for_what_happens_anyway_gets_no_warning() {
+    let config = load(
+        &[],
+        &[
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+            ("OTEL_EXPORTER_OTLP_INSECURE", "TRUE"),
+            (
+                "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+                "Cumulative",
+            ),
+        ],
+    );
+    assert_eq!(config.unwrap().warnings, Vec::<String>::new());
+}
+
+#[test]
+fn an_attribute_without_a_value_says_nothing() {
+    let config = load(&[], &[("OTEL_RESOURCE_ATTRIBUTES", "host.name=,x=y")]).unwrap();
+    assert!(!config.resource.names_the_host());
+    assert_eq!(config.resource.attributes.len(), 1);
+}
+
+#[test]
+fn control_characters_reach_no_terminal() {
+    let faults = load(&[], &[("OTEL_RESOURCE_ATTRIBUTES", "a%1b[2J=b")]).unwrap_err();
+    assert!(faults[0].contains("control characters"), "{faults:?}");
+}
+
+#[test]
 fn a_reading_is_not_kept_from_anyone_by_where_it_would_be_sent() {
     let variables = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://host"),

@@ -11,7 +11,7 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
         format!("{text:?} is no duration: write a number with a unit, such as 30s, 500ms or 24h")
     })?;
     let value = Duration::try_from(value).map_err(|_| format!("{text:?} is negative"))?;
-    within(value, least, most)
+    within(text, value, least, most)
 }
 
 /// A number of milliseconds, within bounds.
@@ -24,15 +24,20 @@ pub(super) fn milliseconds(
         .parse()
         .map(Duration::from_millis)
         .map_err(|_| format!("{text:?} is no number of milliseconds: OpenTelemetry's variables take whole milliseconds, such as 30000"))?;
-    within(value, least, most)
+    within(text, value, least, most)
 }
 
-fn within(value: Duration, least: Duration, most: Duration) -> Result<Duration, String> {
+fn within(
+    text: &str,
+    value: Duration,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, String> {
     if (least..=most).contains(&value) {
         return Ok(value);
     }
     Err(format!(
-        "{value:?} is out of bounds: from {least:?} to {most:?}"
+        "{text} is out of bounds: from {least:?} to {most:?}"
     ))
 }
 
@@ -56,9 +61,9 @@ pub(super) fn bytes(text: &str, least: usize, most: usize) -> Result<usize, Stri
         return Ok(value);
     }
     Err(format!(
-        "{text} is out of bounds: from {} KiB to {} KiB",
+        "{text} is out of bounds: from {} KiB to {} MiB",
         least >> 10,
-        most >> 10
+        most >> 20
     ))
 }
 

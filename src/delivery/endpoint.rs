@@ -85,16 +85,25 @@ impl FromStr for Endpoint {
             .rsplit_once(':')
             .filter(|(_, port)| !port.ends_with(']'));
         if let Some((_, port)) = port
-            && !port.parse::<u16>().is_ok_and(|port| port > 0)
+            && !(port.bytes().all(|digit| digit.is_ascii_digit())
+                && port.parse::<u16>().is_ok_and(|port| port > 0))
         {
             return Err("has a bad port: it must be a number from 1 to 65535".to_owned());
         }
         if authority.is_empty() || authority.starts_with(':') {
             return Err("has no host: write it as http://HOST:PORT".to_owned());
         }
+        let bad_host = || "has a bad host: write it as http://HOST:PORT".to_owned();
+        if let Some(rest) = authority.strip_prefix('[') {
+            let (address, after) = rest.split_once(']').ok_or_else(bad_host)?;
+            let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
+            if !is_address || !(after.is_empty() || after.starts_with(':')) {
+                return Err(bad_host());
+            }
+        }
         let uri: Uri = format!("http://{authority}/")
             .parse()
-            .map_err(|_| "has a bad host: write it as http://HOST:PORT".to_owned())?;
+            .map_err(|_| bad_host())?;
         Ok(Self { uri })
     }
 }
@@ -182,6 +191,10 @@ mod tests {
             ("http://host:0", "bad port"),
             ("http://host:", "bad port"),
             ("http://host:-1", "bad port"),
+            ("http://host:+1", "bad port"),
+            ("http://[::1]x:80", "bad host"),
+            ("http://[zz]:4317", "bad host"),
+            ("http://[::1", "bad host"),
             ("grpc://host:4317", "unknown scheme"),
             ("https://host:4317", "TLS"),
             ("http://user:secret@host:4317", "password"),

@@ -9,10 +9,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 use prost::Message;
 use prost::bytes::{Buf, BufMut, Bytes};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::{self, Channel};
+use tonic::transport;
 use tonic::{Request, Status};
 use tonic_types::StatusExt;
 
+use super::connection::{Connection, Seen};
 use super::endpoint::Headers;
 use super::transport::{Answer, Failure, Kind, Transport};
 use super::{Options, endpoint};
@@ -35,11 +36,9 @@ pub struct Grpc {
     endpoint: transport::Endpoint,
     headers: Headers,
     timeout: Duration,
-    /// Kept from one request to the next. Left after any failure that no server answered, so that the next try
-    /// resolves the name anew and does not hang on a connection that is dead.
-    channel: Option<Channel>,
-    /// Whether a server has answered on this connection.
-    answered: bool,
+    /// Kept from one request to the next, as long as the server answers: after any other failure the next try resolves
+    /// the name anew, and does not hang on a connection that is dead.
+    connection: Option<Connection>,
 }
 
 impl Grpc {
@@ -55,39 +54,35 @@ impl Grpc {
             endpoint,
             headers: options.headers.clone(),
             timeout: options.timeout,
-            channel: None,
-            answered: false,
+            connection: None,
         })
     }
 
-    async fn connected(&mut self) -> Result<Channel, Failure> {
-        if let Some(channel) = &self.channel {
-            return Ok(channel.clone());
-        }
+    async fn connect(&self) -> Result<Connection, Failure> {
         let within = CONNECT_TIMEOUT.min(self.timeout);
-        let channel = match tokio::time::timeout(within, self.endpoint.connect()).await {
-            Ok(Ok(channel)) => channel,
-            Ok(Err(error)) => return Err(self.lost(&error)),
-            Err(_) => {
-                return Err(Failure {
-                    kind: Kind::ConnectTimeout,
-                    message: format!(
-                        "no connection to {} within {within:?}: is it the right address, and does a firewall let this host through?",
-                        self.address
-                    ),
-                    asked: None,
-                });
-            }
-        };
-        self.channel = Some(channel.clone());
-        self.answered = false;
-        Ok(channel)
+        match tokio::time::timeout(within, Connection::open(&self.endpoint)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(self.lost(&error)),
+            Err(_) => Err(Failure {
+                kind: Kind::ConnectTimeout,
+                message: format!(
+                    "no connection to {} within {within:?}: does its name resolve, is it the right address, and does a firewall let this host through?",
+                    self.address
+                ),
+                asked: None,
+            }),
+        }
     }
 
-    async fn request(&self, channel: Channel, bodies: Vec<Bytes>) -> Result<Answer, Status> {
+    async fn request(
+        &self,
+        connection: &Connection,
+        seen: Seen,
+        bodies: Vec<Bytes>,
+    ) -> Result<Answer, Status> {
         let mut request = Request::new(bodies);
         *request.metadata_mut() = self.headers.metadata().clone();
-        let mut client = tonic::client::Grpc::new(channel);
+        let mut client = tonic::client::Grpc::new(connection.for_request(seen));
         client
             .ready()
             .await
@@ -104,6 +99,27 @@ impl Grpc {
         })
     }
 
+    /// A server answered, and did not take it.
+    fn refused(&self, status: &Status) -> Failure {
+        let asked = status
+            .get_details_retry_info()
+            .and_then(|info| info.retry_delay);
+        let pause = asked.map_or_else(String::new, |asked| {
+            format!(", and asks for a pause of {asked:?}")
+        });
+        let said = self.headers.redact(status.message());
+        Failure {
+            kind: Kind::Status(status.code()),
+            message: format!(
+                "{} answered {:?}: {}{pause}",
+                self.address,
+                status.code(),
+                printable(&said)
+            ),
+            asked,
+        }
+    }
+
     /// A failure below gRPC: no server answered.
     fn lost(&self, error: &(dyn Error + 'static)) -> Failure {
         let (kind, advice) = diagnose(error);
@@ -115,9 +131,9 @@ impl Grpc {
     }
 
     /// A connection was made, and broke before or during a request.
-    fn broke(&self, error: &(dyn Error + 'static)) -> Failure {
+    fn broke(&self, answered: bool, error: &(dyn Error + 'static)) -> Failure {
         let failure = self.lost(error);
-        if self.answered || failure.kind != Kind::Lost {
+        if answered || failure.kind != Kind::Lost {
             return failure;
         }
         // How it breaks depends on who is faster, the server that hangs up or we who go on talking: one kind for all.
@@ -135,42 +151,40 @@ impl Grpc {
 
 impl Transport for Grpc {
     async fn send(&mut self, bodies: Vec<Bytes>) -> Result<Answer, Failure> {
-        let channel = self.connected().await?;
-        let sent = tokio::time::timeout(self.timeout, self.request(channel, bodies)).await;
-        let failure = match sent {
-            Ok(Ok(answer)) => {
-                self.answered = true;
-                return Ok(answer);
-            }
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let seen = Seen::default();
+        let request = self.request(&connection, seen.clone(), bodies);
+        let result = match tokio::time::timeout(self.timeout, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            // To send it again would double it.
+            Ok(Err(status)) if seen.taken() => Ok(Answer {
+                rejected_points: 0,
+                message: format!("an answer that cannot be read ({})", status.message()),
+            }),
             // A status that came over the wire has no cause on this side.
-            Ok(Err(status)) if status.source().is_none() => {
-                self.answered = true;
-                let asked = status
-                    .get_details_retry_info()
-                    .and_then(|info| info.retry_delay);
+            Ok(Err(status)) if status.source().is_none() => Err(self.refused(&status)),
+            // The connection is not used again: the next try makes a new one, and resolves the name for it.
+            Ok(Err(status)) => {
+                let cause = status.source().unwrap_or(&status);
+                return Err(self.broke(connection.answered, cause));
+            }
+            Err(_) => {
                 return Err(Failure {
-                    kind: Kind::Status(status.code()),
+                    kind: Kind::Timeout,
                     message: format!(
-                        "{} answered {:?}: {}",
-                        self.address,
-                        status.code(),
-                        printable(&self.headers.redact(status.message()))
+                        "{} took the connection, but gave no answer within {:?}",
+                        self.address, self.timeout
                     ),
-                    asked,
+                    asked: None,
                 });
             }
-            Ok(Err(status)) => self.broke(status.source().unwrap_or(&status)),
-            Err(_) => Failure {
-                kind: Kind::Timeout,
-                message: format!(
-                    "{} took the connection, but gave no answer within {:?}",
-                    self.address, self.timeout
-                ),
-                asked: None,
-            },
         };
-        self.channel = None;
-        Err(failure)
+        connection.answered = true;
+        self.connection = Some(connection);
+        result
     }
 }
 

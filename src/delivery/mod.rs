@@ -1,6 +1,7 @@
 //! Delivery: bytes to a backend, none lost within the bounds. It knows nothing of TCP states.
 
 pub mod backoff;
+mod connection;
 pub mod endpoint;
 pub mod grpc;
 mod health;

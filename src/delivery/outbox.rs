@@ -141,5 +141,17 @@ mod tests {
         assert_eq!(said.matches("--queue-age").count(), 1, "{said}");
         assert!(said.contains("dropped=3"), "{said}");
         assert_eq!((outbox.dropped(), outbox.waiting()), (4, 1));
+
+        let batch = outbox.batch(1 << 20).unwrap();
+        outbox.delivered(&batch);
+        outbox.push(vec![0; 100]);
+        tokio::time::sleep(2 * age).await;
+        assert!(outbox.batch(1 << 20).is_none());
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(
+            said.matches("--queue-age").count(),
+            2,
+            "after a delivery it is news again: {said}"
+        );
     }
 }

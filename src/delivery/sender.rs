@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
 use super::health::Health;
@@ -80,7 +80,7 @@ impl<T: Transport> Sender<T> {
         self.backoff.reset();
         self.most = self.most.saturating_mul(2).min(MAX_REQUEST_BYTES);
         self.health
-            .delivered(answer, self.outbox.waiting(), self.outbox.dropped());
+            .delivered(answer, self.outbox.waiting(), self.outbox.dropped(), now());
     }
 
     /// Decides what becomes of a batch that was not taken, and says how long to wait.
@@ -95,11 +95,12 @@ impl<T: Transport> Sender<T> {
             Verdict::Isolate if several => self.halve(batch),
             Verdict::Isolate => {
                 self.outbox.refused(batch);
-                self.health.dropped(failure, self.outbox.dropped());
+                self.health.dropped(failure, self.outbox.dropped(), now());
                 Duration::ZERO
             }
             _ => {
-                self.health.failed(failure, verdict, self.outbox.waiting());
+                self.health
+                    .failed(failure, verdict, self.outbox.waiting(), now());
                 self.backoff.next(fastrand::f64(), failure.asked)
             }
         }
@@ -110,6 +111,14 @@ impl<T: Transport> Sender<T> {
         self.most = batch.bytes / 2;
         Duration::ZERO
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how often something is said is a matter of time"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Returns when `leaving` is true.

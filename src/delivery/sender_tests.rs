@@ -232,6 +232,48 @@ async fn of_a_backlog_with_one_bad_record_only_that_one_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_that_is_asked_for_is_made_however_large_the_request_was() {
+    let asked = Duration::from_secs(17);
+    let run = Run::start(vec![Step::Refuse(Code::ResourceExhausted, Some(asked))]);
+    (0..8).for_each(|number| run.outbox.push(vec![number; 100]));
+    sleep(Duration::from_mins(1)).await;
+    let tries = run.tries();
+    assert!(tries[1].0.abs_diff(tries[0].0) >= asked, "{tries:?}");
+    assert_eq!(tries[1].1, tries[0].1, "the same again, and not half of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_one_request_that_was_too_large_they_grow_again() {
+    let run = Run::start(vec![Step::Refuse(Code::ResourceExhausted, None)]);
+    (0..64).for_each(|number| run.outbox.push(vec![number; 100]));
+    sleep(Duration::from_secs(1)).await;
+    (64..128).for_each(|number| run.outbox.push(vec![number; 100]));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(run.taken(), (0..128).collect::<Vec<_>>());
+    let sizes: Vec<_> = run
+        .tries()
+        .iter()
+        .map(|(_, records)| records.len())
+        .collect();
+    assert_eq!(sizes, [64, 32, 32, 64]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_success_the_waits_are_short_again() {
+    fastrand::seed(1);
+    let refusals = || (0..8).map(|_| Step::Refuse(Code::Unavailable, None));
+    let run = Run::start(refusals().chain([Step::Take]).chain(refusals()).collect());
+    run.outbox.push(vec![0; 100]);
+    sleep(Duration::from_mins(10)).await;
+    let before = run.tries().len();
+    run.outbox.push(vec![1; 100]);
+    sleep(Duration::from_mins(10)).await;
+    let tries = run.tries();
+    let waited = tries[before + 1].0.abs_diff(tries[before].0);
+    assert!(waited <= Duration::from_secs(1), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn leaving_ends_a_wait_and_delivers_what_is_there() {
     let refusals = (0..8)
         .map(|_| Step::Refuse(Code::Unavailable, None))

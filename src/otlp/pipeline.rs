@@ -84,3 +84,60 @@ impl Pipeline {
         flushed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::super::instruments::Group;
+    use super::*;
+    use crate::source::{Fault, Scope, Source};
+    use crate::tcp::Counts;
+
+    fn sample(malformed: u64) -> Sample {
+        let reading = Reading {
+            scope: Scope::Host,
+            source: Source::Text,
+            ipv4: Counts::default(),
+            ipv6: None,
+            unrecognised: 3,
+            malformed,
+        };
+        Sample::new(UNIX_EPOCH, Ok(reading))
+    }
+
+    /// A pipeline with every instrument, and how many requests came out of it.
+    fn pipeline() -> (Pipeline, Arc<Mutex<u32>>) {
+        let requests = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&requests);
+        let options = Options {
+            groups: Group::ALL.to_vec(),
+            split_network_type: true,
+        };
+        let resource = Resource::builder_empty().build();
+        let pipeline = Pipeline::new(&options, resource, move |_| *count.lock().unwrap() += 1);
+        (pipeline, requests)
+    }
+
+    #[test]
+    fn a_sample_goes_out_once_whatever_makes_the_sdk_collect_after_it() {
+        let (pipeline, requests) = pipeline();
+        pipeline.export(sample(0)).unwrap();
+        assert_eq!(*requests.lock().unwrap(), 1);
+        pipeline.provider.force_flush().unwrap();
+        drop(pipeline);
+        assert_eq!(*requests.lock().unwrap(), 1);
+    }
+
+    #[test]
+    fn a_sample_without_a_trusted_reading_makes_no_request() {
+        let (pipeline, requests) = pipeline();
+        let fault = Fault {
+            what: String::new(),
+            why: String::new(),
+        };
+        pipeline.export(Sample::failed(UNIX_EPOCH, fault)).unwrap();
+        pipeline.export(sample(1)).unwrap();
+        assert_eq!(*requests.lock().unwrap(), 0);
+    }
+}

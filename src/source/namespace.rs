@@ -6,10 +6,11 @@
 use std::fmt;
 use std::io;
 
-use procfs::process::{Process, StatFlags};
+use procfs::FromRead;
+use procfs::process::{Stat, StatFlags, Status};
 
 use super::Scope;
-use super::proc_root::{NamespaceId, ProcRoot};
+use super::proc_root::{self, NamespaceId, ProcRoot};
 
 /// What can be known of the network namespace that a scope reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +85,11 @@ pub(super) struct Reader {
     id: Option<NamespaceId>,
     /// Whether that is the machine's initial one.
     in_initial: Option<bool>,
-    /// Whether the proc root shows the PID namespace that this process is in, and not one further out.
-    in_shown_pid_namespace: bool,
     /// Whether the proc root shows kernel threads, which only the machine's initial PID namespace has.
     sees_kernel_threads: bool,
+    /// Whether the proc root cannot be that of a container that this process is in: it shows a PID namespace further
+    /// out than this process's own, or is no proc but somebody's copy.
+    shows_elsewhere: bool,
 }
 
 impl Reader {
@@ -98,29 +100,41 @@ impl Reader {
             .is_dir()
             .then(|| settings.join("tcp_mem").try_exists().ok())
             .flatten();
-        let process = |name| Process::new_with_root(root.join(name));
         // One number for each PID namespace, from the one that is shown down to the process's own.
-        let pids = process("self")
-            .and_then(|own| own.status())
-            .ok()
-            .and_then(|status| status.nspid);
-        let second = process("2").and_then(|second| second.stat());
+        let pids = status(root).and_then(|status| status.nspid);
         Self {
             id: NamespaceId::of(&Scope::Own.table(root, "tcp")).ok(),
             in_initial,
-            in_shown_pid_namespace: pids.is_some_and(|pids| pids.len() == 1),
-            sees_kernel_threads: second.is_ok_and(|second| {
-                StatFlags::from_bits_truncate(second.flags).contains(StatFlags::PF_KTHREAD)
-            }),
+            sees_kernel_threads: shows_kernel_threads(root),
+            shows_elsewhere: pids.is_some_and(|pids| pids.len() > 1)
+                || root.is_mounted_proc() == Some(false),
         }
     }
 
-    /// Whether the proc root's PID 1, which is in the namespace `id`, is the init of a container that this process is in.
+    /// Whether the proc root's PID 1, which is in the namespace `id`, is the init of a container that this process is in,
+    /// or may be, where nothing shows that it is not.
     ///
-    /// It is, where the proc shown is this process's own and not the machine's. Only the machine's initial network
-    /// namespace is the host's even then: the container was started with the host's network.
+    /// Only the machine's initial network namespace is the host's even then: the container was started with the host's
+    /// network.
     pub(super) fn pid_1_is_a_containers(&self, id: NamespaceId) -> bool {
         let in_machines = self.id == Some(id) && self.in_initial == Some(true);
-        self.in_shown_pid_namespace && !self.sees_kernel_threads && !in_machines
+        !in_machines && !self.sees_kernel_threads && !self.shows_elsewhere
     }
+}
+
+/// What the proc root says of this process; nothing if it does not show it.
+#[must_use]
+pub fn status(root: &ProcRoot) -> Option<Status> {
+    let file = proc_root::open_small(&root.join("self/status")).ok()?;
+    Status::from_read(file).ok()
+}
+
+/// Whether PID 2 is a kernel thread.
+fn shows_kernel_threads(root: &ProcRoot) -> bool {
+    let stat = proc_root::open_small(&root.join("2/stat"))
+        .ok()
+        .and_then(|file| Stat::from_read(file).ok());
+    stat.is_some_and(|stat| {
+        StatFlags::from_bits_truncate(stat.flags).contains(StatFlags::PF_KTHREAD)
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -121,6 +121,12 @@ pub fn open(path: &Path) -> Result<(File, NamespaceId), OpenError> {
     let found = file.metadata()?;
     regular(&found)?;
     Ok((file, NamespaceId::from(&found)))
+}
+
+/// The text of a small file at `path`: at most 64 KiB of it.
+pub fn open_small(path: &Path) -> Result<impl Read + use<>, OpenError> {
+    const MOST_BYTES: u64 = 64 << 10;
+    open(path).map(|(file, _)| file.take(MOST_BYTES))
 }
 
 /// Whether there is nothing at `path`, not even a link that leads nowhere.

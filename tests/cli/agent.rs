@@ -1,10 +1,11 @@
 //! `tcpgauge run` as a process: what it logs, and that it ends when it is told to.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixture;
@@ -12,7 +13,8 @@ use crate::program::{Finished, finish, tcpgauge, wait};
 
 /// A running agent.
 pub(crate) struct Agent {
-    child: Child,
+    /// Until it is told to stop.
+    child: Option<Child>,
     log: Receiver<String>,
     said: String,
 }
@@ -35,7 +37,7 @@ impl Agent {
             }
         });
         Self {
-            child,
+            child: Some(child),
             log,
             said: String::new(),
         }
@@ -58,14 +60,29 @@ impl Agent {
 
     /// Tells it to stop, and waits until it has.
     pub(crate) fn stop(mut self) -> Finished {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-        let mut run = Finished::of(wait(self.child));
+        let child = self.child.take().unwrap();
+        terminate(&child);
+        let mut run = Finished::of(wait(child));
         self.said.extend(self.log.iter().map(|line| line + "\n"));
-        run.stderr = self.said;
+        run.stderr = std::mem::take(&mut self.said);
         assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
         run
     }
+}
+
+/// A test that fails leaves no agent behind.
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn terminate(child: &Child) {
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
 }
 
 /// An agent that reads sockets in every state, and sends nothing.
@@ -165,4 +182,24 @@ fn a_check_gives_each_line_a_grade_and_ends_with_1_if_something_failed() {
         );
         assert_eq!(grades.contains(&"fail"), exit == 1, "{run:?}");
     }
+}
+
+/// A pipe that nobody empties, as of a supervisor that hangs: what is said there is lost, and nothing else.
+#[test]
+fn a_log_that_nobody_reads_keeps_the_agent_from_nothing() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    while writer.write(b"x").is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    let child = reading(&["run"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    terminate(&child);
+    assert_eq!(wait(child).status.code(), Some(0));
+    drop(reader);
 }

@@ -7,7 +7,7 @@ use crate::agent::{
 };
 use crate::otlp_server::{Answer, OtlpServer, Port};
 use crate::samples::{assert_whole, times};
-use crate::stand_ins::{BlackHole, DropsSyns};
+use crate::stand_ins::{BlackHole, DropsSyns, KeepsTheFirst};
 
 /// How long the backend is away. Enough for two ticks, and little enough that the back-off has not grown long.
 const AWAY: Duration = Duration::from_millis(2300);
@@ -167,4 +167,26 @@ fn nobody_there_is_said_once_and_so_is_the_recovery() {
         "no word of the recovery:\n{}",
         ended.log
     );
+}
+
+/// The other end of a connection is gone without a word, and only a new connection finds the backend.
+#[test]
+fn a_connection_that_gave_no_answer_is_not_used_again() {
+    let server = OtlpServer::started();
+    let port = Port::reserve();
+    let _between = KeepsTheFirst::before(&port, server.port().address());
+    let agent = agent(&port.endpoint());
+    settle(&server, agent);
+}
+
+/// The bound of connecting is its own: an agent that gives an answer 30 s gives a connection 5.
+#[test]
+fn connecting_is_given_up_after_five_seconds() {
+    let port = Port::reserve();
+    let _drops = DropsSyns::on(&port);
+    let agent = Tcpgauge::run(&port.endpoint())
+        .args(["--timeout", "30s"])
+        .start();
+    agent.wait_for_log("within 5s", Duration::from_secs(15));
+    agent.stop();
 }

@@ -57,6 +57,30 @@ fn fill(address: SocketAddr, fillers: &mut Vec<Socket>) -> bool {
     connected
 }
 
+/// Keeps the first connection for ever without a word, and hands every later one to the backend: what is left of a
+/// connection whose other end has moved away.
+pub(crate) struct KeepsTheFirst;
+
+impl KeepsTheFirst {
+    pub(crate) fn before(port: &Port, backend: SocketAddr) -> Self {
+        let listener = port.listen(16);
+        std::thread::spawn(move || {
+            let _first = listener.accept();
+            while let Ok((client, _)) = listener.accept() {
+                let backend = TcpStream::connect(backend).unwrap();
+                pass_on(client.try_clone().unwrap(), backend.try_clone().unwrap());
+                pass_on(backend, client);
+            }
+        });
+        Self
+    }
+}
+
+fn pass_on(mut from: TcpStream, mut to: TcpStream) {
+    // It ends when one of the two does.
+    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+}
+
 /// Reads what the client says first, answers and hangs up at once, as servers of other protocols do; again and again, until
 /// it is dropped.
 pub(crate) struct Says {

@@ -21,7 +21,12 @@ fn snapshot_in(test: &str, namespaces: &[&str], arguments: &[&str]) -> Option<Sn
 }
 
 /// The snapshot that `command` takes in its namespaces; nothing where it does not get there.
-fn taken(test: &str, mut command: Command) -> Option<Snapshot> {
+fn taken(test: &str, command: Command) -> Option<Snapshot> {
+    run(test, command).map(Snapshot::of)
+}
+
+/// Runs `command`, which goes into namespaces and then is tcpgauge; nothing where it does not get there.
+fn run(test: &str, mut command: Command) -> Option<Finished> {
     let child = command
         // Where programs are is all that the environment says.
         .env_clear()
@@ -41,7 +46,7 @@ fn taken(test: &str, mut command: Command) -> Option<Snapshot> {
         skip(test, run.stderr.trim());
         return None;
     }
-    Some(Snapshot::of(run))
+    Some(run)
 }
 
 const A_CONTAINER: &[&str] = &["--net", "--pid", "--fork", "--mount-proc"];
@@ -111,6 +116,77 @@ fn the_outer_proc_shows_the_outer_hosts_sockets() {
     let listening = |found: &Snapshot| found.json["readings"][0]["tcp_listen"].as_u64().unwrap();
     assert!(listening(&host) >= LISTENERS, "{host:?}");
     assert_eq!(listening(&own), 0, "{own:?}");
+}
+
+/// Started with the host's network, a container sees the host's sockets through its own proc.
+#[test]
+fn a_container_with_the_hosts_network_needs_no_mount() {
+    let test = "a_container_with_the_hosts_network_needs_no_mount";
+    if !std::path::Path::new("/proc/sys/net/ipv4/tcp_mem").exists() {
+        return skip(
+            test,
+            "this test is not in the machine's initial network namespace",
+        );
+    }
+    if let Some(found) = snapshot_in(test, &["--pid", "--fork", "--mount-proc"], &[]) {
+        assert!(
+            matches!(found.outcome(), Outcome::Reading { .. }),
+            "{found:?}"
+        );
+    }
+}
+
+/// What `tcpgauge check` says about one thing, in these namespaces; nothing where that is forbidden.
+fn check_in(test: &str, namespaces: &[&str], about: &str) -> Option<String> {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user"])
+        .args(namespaces)
+        .arg("--")
+        .arg(env!("CARGO_BIN_EXE_tcpgauge"))
+        .args(["check", "--exporter", "none"]);
+    let run = run(test, command)?;
+    let mut lines = run.stdout.lines();
+    let line = lines.find(|line| line.contains(about));
+    Some(
+        line.unwrap_or_else(|| panic!("nothing about {about}: {run:?}"))
+            .to_owned(),
+    )
+}
+
+#[test]
+fn check_says_whose_namespace_it_is_as_far_as_that_can_be_known() {
+    let test = "check_says_whose_namespace_it_is_as_far_as_that_can_be_known";
+    if let Some(line) = check_in(test, A_CONTAINER, "namespace") {
+        assert!(
+            line.starts_with("fail") && line.contains("not the machine's initial one"),
+            "{line}"
+        );
+    }
+    let machines = std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n");
+    if !machines {
+        return skip(
+            test,
+            "PID 2 is no kernel thread: this test is not in the machine's initial PID namespace",
+        );
+    }
+    if let Some(line) = check_in(test, &["--net"], "namespace") {
+        assert!(
+            line.starts_with("ok") && line.contains("the machine's PID 1"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_host_name_of_a_container_is_not_the_hosts() {
+    let test = "the_host_name_of_a_container_is_not_the_hosts";
+    if let Some(line) = check_in(test, &["--uts"], "host name") {
+        assert!(
+            line.starts_with("warn") && line.contains("container") && line.contains("--host-name"),
+            "{line}"
+        );
+    }
 }
 
 fn inode(found: &std::fs::Metadata) -> u64 {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::golden;
 use crate::outcome::{Snapshot, snapshot, whole};
 use crate::program::{Finished, wait};
+use crate::program::{finish, tcpgauge};
 use crate::skip::skip;
 
 /// A user who owns nothing.
@@ -177,5 +178,37 @@ fn a_proc_root_that_is_not_there_or_no_directory_says_what_to_mount() {
     fs::write(&file, "").unwrap();
     for root in [made.root().join("missing"), file] {
         snapshot(&root).is_refused_with(&["mount the host's /proc", "HOST_PROC"]);
+    }
+}
+
+/// Besides the tables, a few files tell whose they are. None of them is worth waiting for.
+#[test]
+fn a_fifo_anywhere_below_the_proc_root_is_not_waited_for() {
+    for place in [
+        "2/stat",
+        "self/status",
+        "self/net/tcp",
+        "sys/net/ipv4/tcp_mem",
+        "sys/kernel/random/boot_id",
+    ] {
+        let made = Proc::new();
+        let fifo = made.root().join(place);
+        fs::create_dir_all(fifo.parent().unwrap()).unwrap();
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::from(0o644), 0).unwrap();
+        assert_eq!(
+            snapshot(made.root()).outcome(),
+            whole(4, Some(2)),
+            "{place}"
+        );
+
+        let root = made.root().to_str().unwrap();
+        let check = finish(tcpgauge([
+            "check",
+            "--proc-root",
+            root,
+            "--endpoint",
+            "http://127.0.0.1:9",
+        ]));
+        assert!(check.stdout.contains("tables"), "{place}: {check:?}");
     }
 }
