@@ -174,7 +174,10 @@ impl Shipping {
         let identity = patiently(&config.source, move |options| {
             Identity::inspect(options, time)
         });
-        let identity = identity.await.context("the proc root does not answer")?;
+        // It answered a moment ago, and will again: the next sample asks anew.
+        let Some(identity) = identity.await else {
+            return Ok(None);
+        };
         if let Some(why) = identity.host_name.why_not()
             && !config.resource.names_the_host()
         {

@@ -15,8 +15,6 @@ use super::proc_root::{self, NamespaceId, ProcRoot};
 /// What can be known of the network namespace that a scope reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// Which one it is.
-    pub id: NamespaceId,
     /// Whether it is the one that this process is in; nothing if this process is not visible under the proc root.
     pub own: Option<bool>,
     /// Whether it is the machine's initial one.
@@ -52,7 +50,6 @@ impl Namespace {
         };
         let is_a_containers = scope == Scope::Host && reader.pid_1_is_a_containers(id);
         Ok(Self {
-            id,
             own,
             machine,
             is_a_containers,

@@ -7,17 +7,22 @@ use crate::outcome::{Outcome, Snapshot};
 use crate::program::{Finished, wait};
 use crate::skip::skip;
 
-/// Runs `tcpgauge snapshot --format json` with `arguments` under util-linux' `unshare`; nothing where that is forbidden.
-fn snapshot_in(test: &str, namespaces: &[&str], arguments: &[&str]) -> Option<Snapshot> {
+/// tcpgauge with `arguments` in these namespaces, by way of util-linux' `unshare`.
+fn tcpgauge_in(namespaces: &[&str], arguments: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command
         .args(["--user", "--map-root-user"])
         .args(namespaces)
         .arg("--")
         .arg(env!("CARGO_BIN_EXE_tcpgauge"))
-        .args(["snapshot", "--format", "json"])
         .args(arguments);
-    taken(test, command)
+    command
+}
+
+/// The snapshot that tcpgauge takes in these namespaces; nothing where that is forbidden.
+fn snapshot_in(test: &str, namespaces: &[&str], arguments: &[&str]) -> Option<Snapshot> {
+    let arguments = [&["snapshot", "--format", "json"], arguments].concat();
+    taken(test, tcpgauge_in(namespaces, &arguments))
 }
 
 /// The snapshot that `command` takes in its namespaces; nothing where it does not get there.
@@ -138,14 +143,10 @@ fn a_container_with_the_hosts_network_needs_no_mount() {
 
 /// What `tcpgauge check` says about one thing, in these namespaces; nothing where that is forbidden.
 fn check_in(test: &str, namespaces: &[&str], about: &str) -> Option<String> {
-    let mut command = Command::new("unshare");
-    command
-        .args(["--user", "--map-root-user"])
-        .args(namespaces)
-        .arg("--")
-        .arg(env!("CARGO_BIN_EXE_tcpgauge"))
-        .args(["check", "--exporter", "none"]);
-    let run = run(test, command)?;
+    let run = run(
+        test,
+        tcpgauge_in(namespaces, &["check", "--exporter", "none"]),
+    )?;
     let mut lines = run.stdout.lines();
     let line = lines.find(|line| line.contains(about));
     Some(
