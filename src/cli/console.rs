@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -16,6 +16,9 @@ const MOST_WAITING: usize = 1024;
 
 /// What the last lines may take when the agent ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// So often is a place for them looked for where none is free.
+const LAST_TRIES: u32 = 50;
 
 /// The way to the thread.
 #[derive(Clone, Debug)]
@@ -63,8 +66,17 @@ impl Console {
     /// Waits a little for what was said to be written.
     pub(super) fn end(&self) {
         let (done, written) = sync_channel(1);
-        if self.to_thread.try_send(Message::End(done)).is_ok() {
-            let _ = written.recv_timeout(LAST_WORDS);
+        let mut last = Message::End(done);
+        for _ in 0..LAST_TRIES {
+            match self.to_thread.try_send(last) {
+                Err(TrySendError::Full(message)) => last = message,
+                Err(TrySendError::Disconnected(_)) => return,
+                Ok(()) => {
+                    let _ = written.recv_timeout(LAST_WORDS);
+                    return;
+                }
+            }
+            std::thread::sleep(LAST_WORDS / LAST_TRIES);
         }
     }
 }
@@ -150,7 +162,7 @@ impl Shown {
         if self.lines == 0 {
             String::new()
         } else {
-            format!("\x1b[{}A\x1b[J", self.lines)
+            format!("\r\x1b[{}A\x1b[J", self.lines)
         }
     }
 }

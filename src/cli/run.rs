@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::console::Console;
-use super::{runtime, table};
+use super::{INCOMPLETE, runtime, table};
 use crate::config::Config;
 use crate::sample::{Five, Sample};
 use crate::{agent, log};
@@ -44,8 +44,13 @@ pub(super) fn main(config: Config) -> anyhow::Result<ExitCode> {
     });
     // A name that is being resolved would hold it up otherwise.
     runtime.shutdown_background();
+    // Said here, for whoever reads stderr may be slow.
+    let code = code.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::from(INCOMPLETE)
+    });
     console.end();
-    code
+    Ok(code)
 }
 
 fn log_sample(sample: &Sample) {

@@ -53,8 +53,9 @@ impl Connection {
             .clone()
             .map_response(move |response: Response<Body>| {
                 let (mut head, body) = response.into_parts();
+                let origin = Origin::of(&head);
                 seen.headers(&mut head.headers);
-                let body = body.map_frame(move |frame| seen.frame(frame));
+                let body = body.map_frame(move |frame| seen.frame(frame, origin));
                 Response::from_parts(head, Body::new(body))
             })
     }
@@ -88,6 +89,27 @@ impl Executor<Pin<Box<dyn Future<Output = ()> + Send>>> for Tasks {
     }
 }
 
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Something that speaks gRPC.
+    Grpc,
+    /// Something on the way, with a page of its own.
+    Other,
+}
+
+impl Origin {
+    fn of(head: &http::response::Parts) -> Self {
+        let kind = head.headers.get(http::header::CONTENT_TYPE);
+        let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        if is_grpc && head.status == http::StatusCode::OK {
+            Self::Grpc
+        } else {
+            Self::Other
+        }
+    }
+}
+
 /// What came of an answer, whatever tonic makes of it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen(Arc<AtomicI32>);
@@ -108,10 +130,16 @@ impl Seen {
         matches!(self.0.load(Ordering::Relaxed), 0 | MESSAGE)
     }
 
-    fn frame(&self, frame: Frame<prost::bytes::Bytes>) -> Frame<prost::bytes::Bytes> {
-        if frame.data_ref().is_some_and(|data| !data.is_empty())
-            && self.0.load(Ordering::Relaxed) == NOTHING
-        {
+    fn frame(
+        &self,
+        frame: Frame<prost::bytes::Bytes>,
+        origin: Origin,
+    ) -> Frame<prost::bytes::Bytes> {
+        // A message begins with a flag that is 0 or 1.
+        let is_message = frame
+            .data_ref()
+            .is_some_and(|data| matches!(data.first(), Some(0 | 1)));
+        if is_message && origin == Origin::Grpc && self.0.load(Ordering::Relaxed) == NOTHING {
             self.0.store(MESSAGE, Ordering::Relaxed);
         }
         match frame.into_trailers() {
@@ -157,11 +185,11 @@ mod tests {
     fn after(status: Option<&'static str>, message: bool) -> Seen {
         let seen = Seen::default();
         if message {
-            seen.frame(Frame::data("x".into()));
+            seen.frame(Frame::data("\0\0\0\0\0".into()), Origin::Grpc);
         }
         let mut trailers = HeaderMap::new();
         trailers.extend(status.map(|status| (STATUS, HeaderValue::from_static(status))));
-        seen.frame(Frame::trailers(trailers));
+        seen.frame(Frame::trailers(trailers), Origin::Grpc);
         seen
     }
 
@@ -180,6 +208,31 @@ mod tests {
                 after(status, message).taken(),
                 taken,
                 "{status:?} {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_of_something_on_the_way_is_no_message() {
+        for (origin, bytes) in [(Origin::Other, "\0\0\0\0\0"), (Origin::Grpc, "<html>")] {
+            let seen = Seen::default();
+            seen.frame(Frame::data(bytes.into()), origin);
+            assert!(!seen.taken(), "{origin:?} {bytes:?}");
+        }
+        for (status, kind, origin) in [
+            (200, "application/grpc", Origin::Grpc),
+            (200, "application/grpc+proto", Origin::Grpc),
+            (200, "text/html", Origin::Other),
+            (502, "application/grpc", Origin::Other),
+        ] {
+            let response = Response::builder()
+                .status(status)
+                .header("content-type", kind)
+                .body(());
+            assert_eq!(
+                Origin::of(&response.unwrap().into_parts().0),
+                origin,
+                "{status} {kind}"
             );
         }
     }

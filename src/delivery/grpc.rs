@@ -157,16 +157,18 @@ impl Transport for Grpc {
         };
         let seen = Seen::default();
         let request = self.request(&connection, seen.clone(), bodies);
-        let result = match tokio::time::timeout(self.timeout, request).await {
+        let ended = tokio::time::timeout(self.timeout, request).await;
+        let result = match ended {
             Ok(Ok(answer)) => Ok(answer),
             // To send it again would double it.
-            Ok(Err(status)) if seen.taken() => Ok(Answer {
-                rejected_points: 0,
-                message: format!("an answer that cannot be read ({})", status.message()),
-            }),
+            Ok(Err(_)) | Err(_) if seen.taken() => {
+                return Ok(Answer {
+                    rejected_points: 0,
+                    message: "an answer that cannot be read".to_owned(),
+                });
+            }
             // A status that came over the wire has no cause on this side.
             Ok(Err(status)) if status.source().is_none() => Err(self.refused(&status)),
-            // The connection is not used again: the next try makes a new one, and resolves the name for it.
             Ok(Err(status)) => {
                 let cause = status.source().unwrap_or(&status);
                 return Err(self.broke(connection.answered, cause));
@@ -182,6 +184,7 @@ impl Transport for Grpc {
                 });
             }
         };
+        // Only a connection that gave a proper answer is used again: after anything else the next try makes a new one.
         connection.answered = true;
         self.connection = Some(connection);
         result

@@ -18,7 +18,8 @@ const WITHIN: Duration = Duration::from_mins(10);
 #[derive(Debug, Default)]
 pub(super) struct Health {
     state: State,
-    partial: bool,
+    /// Whether the backend's remark on what it takes has been said.
+    remarked: bool,
     /// When the time began in which changes are counted, and how many there were.
     changes: Option<(Instant, u32)>,
 }
@@ -46,15 +47,17 @@ impl Health {
                 State::Untried | State::Works => tracing::info!("delivery works"),
             }
         }
-        let partial = answer.rejected_points > 0 || !answer.message.is_empty();
-        if partial && !self.partial && self.may_say(now) {
+        let remark = answer.rejected_points > 0 || !answer.message.is_empty();
+        if !remark {
+            self.remarked = false;
+        } else if !self.remarked && self.may_say(now) {
+            self.remarked = true;
             tracing::warn!(
                 rejected_points = answer.rejected_points,
                 "the backend took a request, with a remark: {}; it is not said again until a request is taken without one",
                 printable(&answer.message),
             );
         }
-        self.partial = partial;
     }
 
     /// A request was not taken, and is kept.
@@ -135,6 +138,24 @@ mod tests {
         };
         assert_eq!((0..100).map(&mut said).sum::<u32>(), MOST_CHANGES);
         assert_eq!(said(WITHIN.as_secs() + 100), 2);
+    }
+
+    #[test]
+    fn a_remark_that_could_not_be_said_is_said_later() {
+        let start = Instant::now();
+        let mut health = Health::default();
+        for _ in 0..MOST_CHANGES {
+            health.is_news(Kind::Refused, start);
+            health.is_news(Kind::Lost, start);
+        }
+        let answer = Answer {
+            rejected_points: 5,
+            ..Answer::default()
+        };
+        health.delivered(&answer, 0, 0, start);
+        assert!(!health.remarked);
+        health.delivered(&answer, 0, 0, start + WITHIN);
+        assert!(health.remarked);
     }
 
     #[test]

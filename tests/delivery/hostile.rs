@@ -115,7 +115,39 @@ fn good() -> (Response<Body>, bool) {
     (answer(EMPTY_MESSAGE, &[("grpc-status", "0")]), true)
 }
 
-const CASES: [(&str, Answer); 7] = [
+/// A page of a proxy whose backend is away.
+fn page(status: u16) -> Response<Body> {
+    let body = Full::new(Bytes::from_static(b"<html>not here</html>")).boxed_unsync();
+    Response::builder()
+        .status(status)
+        .header("content-type", "text/html")
+        .body(body)
+        .unwrap()
+}
+
+const CASES: [(&str, Answer); 12] = [
+    (
+        "a proxy's page for a backend that is away",
+        |request| match request {
+            0..2 => (page(502), false),
+            _ => good(),
+        },
+    ),
+    ("a page that is not found", |request| match request {
+        0..2 => (page(404), false),
+        _ => good(),
+    }),
+    ("a page instead of an answer", |request| match request {
+        0..2 => (page(200), false),
+        _ => good(),
+    }),
+    ("a page that calls itself gRPC", |request| match request {
+        0..2 => (answer(b"<html>not here</html>", &[]), false),
+        _ => good(),
+    }),
+    ("a message without a status", |_| {
+        (answer(EMPTY_MESSAGE, &[]), true)
+    }),
     (
         "details of a refusal that are not base64, in the headers",
         |request| match request {
@@ -193,10 +225,14 @@ fn what_is_wrong_with_an_answer_neither_ends_the_agent_nor_doubles_what_was_take
             "doubled or out of order: {taken:?}\n{}",
             ended.log
         );
+        // From the first sample to the last, each a second after the one before.
+        let whole = [&[ended.started], &taken[..], &[ended.stopped]].concat();
+        let missing = whole
+            .windows(2)
+            .find(|pair| pair[1].abs_diff(pair[0]) > Duration::from_millis(1300));
         assert!(
-            taken.len() >= 7,
-            "{} of at least 7 came\n{}",
-            taken.len(),
+            missing.is_none(),
+            "nothing between {missing:?}: {taken:?}\n{}",
             ended.log
         );
         let complaints = ended.complaints();
