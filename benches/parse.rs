@@ -53,7 +53,7 @@ fn parse(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let mut counts = Counts::default();
                 let scanned = scan(File::open(&path).unwrap(), &mut buffer, &stop, |row| {
-                    row.state.into_iter().for_each(|state| counts.add(state));
+                    row.state.into_iter().for_each(|state| counts.add(state, 1));
                 });
                 assert_eq!(scanned.unwrap().rows, u64::from(ROWS));
                 black_box(counts)

@@ -1,5 +1,6 @@
 //! The composition root: puts the pipeline together, ticks, and takes it down again.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -19,7 +20,7 @@ use crate::reader::Reader;
 use crate::sample::Sample;
 use crate::schedule::Schedule;
 use crate::source::namespace::Namespace;
-use crate::source::{Fault, Options};
+use crate::source::{Fault, Options, ReadError};
 
 /// What a reading may still take once the agent is told to stop.
 const LAST_READING: Duration = Duration::from_secs(2);
@@ -45,18 +46,30 @@ pub async fn run(
     let mut shipping = None;
     let mut schedule = Schedule::default();
     let mut faults = FaultLog::default();
+    let mut source = SourceLog::default();
+    let mut first = true;
     loop {
         let stopping = *stop.borrow();
         let (time, began) = (now(), moment());
         let next = began + schedule.wait(since_epoch(time), config.interval);
         // The first tick may come just before the next one, which a slow reading may then miss.
         let patience = next.max(began + LAST_READING.min(config.interval));
-        let reading = reader.read(until(patience, &mut stop)).await;
+        let patience = until(patience, &mut stop);
+        let reading = reader.read(began.into_std(), patience).await;
+        if let Ok(Err(ReadError::Impossible(why))) = &reading
+            && first
+        {
+            anyhow::bail!(
+                "--source diag is not possible here: {why}; --source auto reads the tables"
+            );
+        }
+        first = false;
         let sample = match reading {
             Ok(answer) => Sample::new(time, answer),
             Err(fault) => Sample::failed(time, fault),
         };
         faults.log(&sample);
+        source.log(&sample);
         see(&sample);
         if !sample.readings.is_empty() {
             namespace_said = namespace_said || say_what_is_read(&config.source).await;
@@ -247,6 +260,32 @@ impl Shipping {
 
 fn transport(options: &delivery::Options) -> anyhow::Result<Grpc> {
     Grpc::new(options).context("cannot set up the connection")
+}
+
+/// Says how sockets are read, once for each change of it.
+#[derive(Default)]
+struct SourceLog {
+    said: Option<Arc<str>>,
+    step_downs: u64,
+}
+
+impl SourceLog {
+    fn log(&mut self, sample: &Sample) {
+        for reading in &sample.readings {
+            if reading.why == self.said {
+                continue;
+            }
+            self.said.clone_from(&reading.why);
+            let (name, why) = (reading.source.name(), reading.why.as_deref().unwrap_or(""));
+            let stepped_down = reading.step_downs > self.step_downs;
+            self.step_downs = reading.step_downs;
+            if stepped_down {
+                tracing::warn!(source = name, "reading by {name} from now on: {why}");
+            } else {
+                tracing::info!(source = name, "reading by {name}: {why}");
+            }
+        }
+    }
 }
 
 /// Says what is wrong with samples, once for each change of it.

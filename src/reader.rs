@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as thread_channel;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use crate::source::{Fault, Options, ReadError, Reading, TextSource};
+use crate::source::chosen::Chosen;
+use crate::source::{Fault, Options, ReadError, Reading};
 
 const GONE: &str = "the thread that reads is gone; this is a bug in tcpgauge";
 
@@ -16,7 +18,7 @@ type Answer = Result<Reading, ReadError>;
 /// A thread with a source.
 #[derive(Debug)]
 pub struct Reader {
-    requests: thread_channel::Sender<()>,
+    requests: thread_channel::Sender<Instant>,
     answers: mpsc::Receiver<Answer>,
     stop: Arc<AtomicBool>,
     /// A reading that was given up has not ended yet.
@@ -38,9 +40,9 @@ impl Reader {
         std::thread::Builder::new()
             .name("reader".to_owned())
             .spawn(move || {
-                let mut source = TextSource::new(options);
-                while wanted.recv().is_ok() {
-                    if give.blocking_send(source.read(&stopped)).is_err() {
+                let mut source = Chosen::new(options);
+                while let Ok(now) = wanted.recv() {
+                    if give.blocking_send(source.read(now, &stopped)).is_err() {
                         break;
                     }
                 }
@@ -54,10 +56,14 @@ impl Reader {
         })
     }
 
-    /// Takes a reading, or gives up when `patience` ends.
+    /// Takes a reading at `now`, or gives up when `patience` ends.
     ///
     /// A reading that was given up goes on until it notices, or until what blocks it lets go: only then can there be another.
-    pub async fn read(&mut self, patience: impl Future<Output = ()>) -> Result<Answer, Fault> {
+    pub async fn read(
+        &mut self,
+        now: Instant,
+        patience: impl Future<Output = ()>,
+    ) -> Result<Answer, Fault> {
         tokio::pin!(patience);
         if self.overdue {
             tokio::select! {
@@ -69,7 +75,7 @@ impl Reader {
             }
         }
         self.stop.store(false, Ordering::Relaxed);
-        if self.requests.send(()).is_err() {
+        if self.requests.send(now).is_err() {
             return Err(self.fault(GONE));
         }
         tokio::select! {

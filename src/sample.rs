@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::source::{Fault, ReadError, Reading, Scope, Source};
-use crate::tcp::{Counts, State};
+use crate::tcp::State;
 
 /// All that one tick saw, faults included.
 #[derive(Clone, Debug, Serialize)]
@@ -98,23 +98,15 @@ impl Five {
 impl Serialize for Reading {
     /// The form that `tcpgauge snapshot --format json` documents.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct States<'a> {
-            ipv4: &'a Counts,
-            ipv6: Option<&'a Counts>,
-        }
-        let mut object = serializer.serialize_struct("Reading", 11)?;
+        let mut object = serializer.serialize_struct("Reading", 12)?;
         object.serialize_field::<Scope>("scope", &self.scope)?;
         object.serialize_field::<Source>("source", &self.source)?;
+        object.serialize_field("source_reason", &self.why.as_deref())?;
         object.serialize_field("complete", &self.is_complete())?;
         for five in Five::ALL {
             object.serialize_field(five.name(), &five.of(self))?;
         }
-        let states = States {
-            ipv4: &self.ipv4,
-            ipv6: self.ipv6.as_ref(),
-        };
-        object.serialize_field("states", &states)?;
+        object.serialize_field("states", &self.sockets)?;
         object.serialize_field("unrecognised", &self.unrecognised)?;
         object.serialize_field("malformed", &self.malformed)?;
         object.end()

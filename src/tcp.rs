@@ -105,10 +105,10 @@ impl Family {
 pub struct Counts([u64; State::ALL.len()]);
 
 impl Counts {
-    /// Counts one more socket in `state`.
-    pub fn add(&mut self, state: State) {
+    /// Counts `number` more sockets in `state`.
+    pub fn add(&mut self, state: State, number: u64) {
         if let Some(count) = self.0.get_mut(state.index()) {
-            *count += 1;
+            *count += number;
         }
     }
 
@@ -122,6 +122,18 @@ impl Counts {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
+    }
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let mut sum = self;
+        for state in State::ALL {
+            Self::add(&mut sum, state, other.get(state));
+        }
+        sum
     }
 }
 
@@ -154,7 +166,7 @@ mod tests {
     fn counts_keep_states_apart() {
         let mut counts = Counts::default();
         for (extra, state) in State::ALL.into_iter().enumerate() {
-            (0..=extra).for_each(|_| counts.add(state));
+            counts.add(state, extra as u64 + 1);
         }
         for (extra, state) in State::ALL.into_iter().enumerate() {
             assert_eq!(counts.get(state), extra as u64 + 1);

@@ -12,7 +12,8 @@ use std::fmt::Write;
 use std::sync::atomic::AtomicBool;
 
 use tcpgauge::source::proc_root::ProcRoot;
-use tcpgauge::source::{Options, Scope, TextSource};
+use tcpgauge::source::ways::Ways;
+use tcpgauge::source::{Choice, Options, Scope, Source};
 
 thread_local! {
     /// Of this thread, since other tests and the harness allocate too.
@@ -69,27 +70,32 @@ fn a_reading_allocates_nothing_after_the_first() {
         }
         std::fs::write(net.join("tcp"), &table).unwrap();
         std::fs::write(net.join("tcp6"), &table).unwrap();
-        let mut source = TextSource::new(Options {
+        let mut source = Ways::new(Options {
             proc_root: ProcRoot::new(root.path()),
             scope: Scope::Host,
+            choice: Choice::Text,
+            by_family: false,
         });
         let stop = AtomicBool::new(false);
-        assert_eq!(source.read(&stop).unwrap().total(), 2 * rows);
-        let count = allocations(|| assert_eq!(source.read(&stop).unwrap().total(), 2 * rows));
+        assert_eq!(source.take(Source::Text, &stop).unwrap().total(), 2 * rows);
+        let count =
+            allocations(|| assert_eq!(source.take(Source::Text, &stop).unwrap().total(), 2 * rows));
         assert_eq!(count, 0, "with {rows} rows");
     }
 }
 
 #[test]
 fn a_reading_of_the_real_proc_allocates_nothing_after_the_first() {
-    let mut source = TextSource::new(Options {
+    let mut source = Ways::new(Options {
         proc_root: ProcRoot::new("/proc"),
         scope: Scope::Own,
+        choice: Choice::Text,
+        by_family: false,
     });
     let stop = AtomicBool::new(false);
-    source.read(&stop).unwrap();
+    source.take(Source::Text, &stop).unwrap();
     let count = allocations(|| {
-        source.read(&stop).unwrap();
+        source.take(Source::Text, &stop).unwrap();
     });
     assert_eq!(count, 0);
 }

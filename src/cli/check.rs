@@ -18,7 +18,7 @@ use crate::delivery::{self};
 use crate::identity::Identity;
 use crate::sample::Five;
 use crate::source::namespace::{Machine, Namespace};
-use crate::source::{self, Options, Scope};
+use crate::source::{self, Options, Scope, Sockets};
 
 /// A name that takes longer to resolve will not do for an agent either.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     configuration(&mut report, config);
     proc_root(&mut report, &config.source);
     namespace(&mut report, &config.source);
-    tables(&mut report, config.source.clone())?;
+    sockets(&mut report, config.source.clone())?;
     user(&mut report, &config.source);
     host_name(&mut report, config);
     if let Some(options) = &config.delivery {
@@ -127,21 +127,26 @@ fn namespace(report: &mut Report, options: &Options) {
     }
 }
 
-fn tables(report: &mut Report, options: Options) -> anyhow::Result<()> {
+fn sockets(report: &mut Report, options: Options) -> anyhow::Result<()> {
     let directory = options.proc_root.join(options.scope.directory());
     let sample = snapshot::take(options)?;
     for reading in &sample.readings {
-        let directory = directory.display();
-        let tcp6 = if reading.ipv6.is_some() {
-            "and tcp6"
+        let grade = if reading.step_downs > 0 {
+            Grade::Warn
         } else {
-            "alone, for there is no tcp6 (IPv6 is off)"
+            Grade::Ok
+        };
+        let why = reading.why.as_deref().unwrap_or_default();
+        report.say(grade, "source", format!("{}: {why}", reading.source.name()));
+        let ipv6 = match reading.sockets {
+            Sockets::ByFamily { ipv6: None, .. } => " (no tcp6: IPv6 is off)",
+            _ => "",
         };
         let values = Five::ALL.map(|five| format!("{} {}", five.name(), five.of(reading)));
         report.say(
             Grade::Ok,
-            "tables",
-            format!("{directory}/tcp {tcp6}: {}", values.join(", ")),
+            "sockets",
+            format!("{}{ipv6}: {}", directory.display(), values.join(", ")),
         );
     }
     let grade = if sample.readings.iter().any(source::Reading::is_trusted) {
@@ -150,7 +155,7 @@ fn tables(report: &mut Report, options: Options) -> anyhow::Result<()> {
         Grade::Fail
     };
     for fault in &sample.faults {
-        report.say(grade, "tables", fault);
+        report.say(grade, "sockets", fault);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `tcpgauge snapshot`: one reading.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::arguments::Form;
 use super::{INCOMPLETE, complain, print, runtime, table};
@@ -29,13 +29,16 @@ pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// One sample, now.
+/// One sample, now, by family: somebody wants to see it all.
 #[expect(clippy::disallowed_methods, reason = "a command's own moment")]
 pub(super) fn take(options: Options) -> anyhow::Result<Sample> {
-    let mut reader = Reader::start(options)?;
-    let time = std::time::SystemTime::now();
+    let mut reader = Reader::start(Options {
+        by_family: true,
+        ..options
+    })?;
+    let (time, now) = (SystemTime::now(), Instant::now());
     let runtime = runtime()?;
-    let reading = runtime.block_on(async { reader.read(tokio::time::sleep(PATIENCE)).await });
+    let reading = runtime.block_on(async { reader.read(now, tokio::time::sleep(PATIENCE)).await });
     Ok(match reading {
         Ok(answer) => Sample::new(time, answer),
         Err(fault) => Sample::failed(time, fault),

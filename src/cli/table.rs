@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::sample::{Five, Sample, format_time};
-use crate::source::{Reading, Source};
-use crate::tcp::State;
+use crate::source::{Reading, Sockets};
+use crate::tcp::{Counts, State};
 
 /// The five values of a sample, and what is wrong with it.
 pub(super) fn brief(sample: &Sample) -> String {
@@ -32,7 +32,6 @@ pub(super) fn full(sample: &Sample) -> String {
 }
 
 fn five(page: &mut String, sample: &Sample, reading: &Reading) {
-    let Source::Text = reading.source;
     let complete = if reading.is_complete() {
         ""
     } else {
@@ -41,7 +40,8 @@ fn five(page: &mut String, sample: &Sample, reading: &Reading) {
     let scope = reading.scope.name();
     let _ = writeln!(
         page,
-        "tcpgauge  {scope}  text  {}{complete}",
+        "tcpgauge  {scope}  {}  {}{complete}",
+        reading.source.name(),
         format_time(sample.time)
     );
     for five in Five::ALL {
@@ -55,15 +55,20 @@ fn states(page: &mut String, reading: &Reading) {
         "\n  {:16} {:>10} {:>10} {:>10}",
         "state", "ipv4", "ipv6", "both"
     );
+    let (ipv4, ipv6) = match reading.sockets {
+        Sockets::ByFamily { ipv4, ipv6 } => (Some(ipv4), ipv6),
+        Sockets::Together { .. } => (None, None),
+    };
     for state in State::ALL {
-        let ipv6 = reading
-            .ipv6
-            .map_or_else(|| "-".to_owned(), |counts| counts.get(state).to_string());
+        let shown = |counts: Option<Counts>| {
+            counts.map_or_else(|| "-".to_owned(), |counts| counts.get(state).to_string())
+        };
         let _ = writeln!(
             page,
-            "  {:16} {:>10} {ipv6:>10} {:>10}",
+            "  {:16} {:>10} {:>10} {:>10}",
             state.name(),
-            reading.ipv4.get(state),
+            shown(ipv4),
+            shown(ipv6),
             reading.count(state),
         );
     }

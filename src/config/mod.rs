@@ -20,8 +20,8 @@ use crate::log;
 use crate::otlp;
 use crate::otlp::resource::Attribute;
 use crate::source;
-use crate::source::Scope;
 use crate::source::proc_root::ProcRoot;
+use crate::source::{Choice, Scope};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -80,6 +80,10 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         text(|name| values::choice(name, &Scope::NAMES, |name| name.parse().ok())),
     );
     let proc_root = layers.take("proc_root", text(proc_root));
+    let choice = layers.take(
+        "source",
+        text(|name| values::choice(name, &Choice::NAMES, |name| name.parse().ok())),
+    );
     let interval = layers.take("interval", duration(SECOND, HOUR));
     let groups = layers.take("metrics", text(groups));
     let split = layers.take("split_network_type", text(values::boolean));
@@ -127,16 +131,19 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     warnings.extend(refused.iter().map(|key| {
         format!("resource attribute {key} is left out: in scope host it would be the agent's own and not the host's")
     }));
+    let metrics = otlp::instruments::Options {
+        groups: groups?,
+        split_network_type: split?,
+    };
     Some(Config {
         source: source::Options {
             proc_root: proc_root?,
             scope,
+            choice: choice?,
+            by_family: metrics.tell_families_apart(),
         },
         interval: interval?,
-        metrics: otlp::instruments::Options {
-            groups: groups?,
-            split_network_type: split?,
-        },
+        metrics,
         resource: otlp::resource::Options {
             service_name: service_name?,
             host_name: host_name?,

@@ -5,7 +5,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::pipeline::Latest;
 use crate::sample::Five;
-use crate::source::Reading;
+use crate::source::{Reading, Sockets};
 use crate::tcp::{Counts, Family, State};
 
 /// Which metrics are exported, and how finely.
@@ -17,6 +17,14 @@ pub struct Options {
     pub split_network_type: bool,
 }
 
+impl Options {
+    /// Whether a point of any metric is of one address family.
+    #[must_use]
+    pub fn tell_families_apart(&self) -> bool {
+        self.split_network_type && self.groups.contains(&Group::States)
+    }
+}
+
 /// Metrics that are chosen together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
@@ -24,13 +32,15 @@ pub enum Group {
     Five,
     /// Sockets by state.
     States,
+    /// What tcpgauge tells of itself.
+    Own,
 }
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 2] = [Self::Five, Self::States];
+    pub const ALL: [Self; 3] = [Self::Five, Self::States, Self::Own];
     /// Their names.
-    pub const NAMES: [&'static str; 2] = [Self::Five.name(), Self::States.name()];
+    pub const NAMES: [&'static str; 3] = [Self::Five.name(), Self::States.name(), Self::Own.name()];
 
     /// The name that it is chosen by.
     #[must_use]
@@ -38,6 +48,7 @@ impl Group {
         match self {
             Self::Five => "five",
             Self::States => "states",
+            Self::Own => "self",
         }
     }
 
@@ -46,7 +57,7 @@ impl Group {
     pub const fn default(self) -> &'static str {
         match self {
             Self::Five => "always",
-            Self::States => "on",
+            Self::States | Self::Own => "on",
         }
     }
 }
@@ -79,6 +90,8 @@ pub enum Kind {
     Gauge,
     /// An observable up-down counter: a sum that is not monotonic, cumulative.
     UpDownCounter,
+    /// An observable counter: a sum that only grows, cumulative since the agent started.
+    Counter,
 }
 
 impl Kind {
@@ -88,6 +101,7 @@ impl Kind {
         match self {
             Self::Gauge => "observable gauge",
             Self::UpDownCounter => "observable up-down counter",
+            Self::Counter => "observable counter",
         }
     }
 }
@@ -107,6 +121,7 @@ pub struct Attribute {
 enum Values {
     Five(Five),
     States,
+    StepDowns,
 }
 
 /// Every instrument.
@@ -187,6 +202,16 @@ pub const INSTRUMENTS: &[Instrument] = &[
         group: Group::States,
         values: Values::States,
     },
+    Instrument {
+        name: "tcpgauge.source.step_downs",
+        unit: "{step}",
+        kind: Kind::Counter,
+        description: "Times that a dearer source took over",
+        meaning: "A cheaper way to read failed, or disagreed with a dearer one, since the agent started. The numbers are right all the same; the log and `tcpgauge check` say what was wrong.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::StepDowns,
+    },
 ];
 
 /// Registers what `options` choose; each instrument tells of the latest sample, or nothing.
@@ -201,6 +226,20 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
             Kind::Gauge => {
                 meter
                     .u64_observable_gauge(instrument.name)
+                    .with_unit(instrument.unit)
+                    .with_description(instrument.description)
+                    .with_callback(move |points: &dyn AsyncInstrument<u64>| {
+                        latest.each_trusted(|reading| {
+                            observe(reading, &|value, attributes| {
+                                points.observe(value, attributes);
+                            });
+                        });
+                    })
+                    .build();
+            }
+            Kind::Counter => {
+                meter
+                    .u64_observable_counter(instrument.name)
                     .with_unit(instrument.unit)
                     .with_description(instrument.description)
                     .with_callback(move |points: &dyn AsyncInstrument<u64>| {
@@ -236,6 +275,7 @@ type Observe = Box<dyn Fn(&Reading, &dyn Fn(u64, &[KeyValue])) + Send + Sync>;
 fn observer(values: Values, split: bool) -> Observe {
     match values {
         Values::Five(five) => Box::new(move |reading, point| point(five.of(reading), &[])),
+        Values::StepDowns => Box::new(|reading, point| point(reading.step_downs, &[])),
         Values::States if split => {
             let ipv4 = state_attributes(Some(Family::Ipv4));
             let ipv6 = state_attributes(Some(Family::Ipv6));
@@ -245,17 +285,25 @@ fn observer(values: Values, split: bool) -> Observe {
                         point(counts.get(*state), attributes);
                     }
                 };
-                tell(&reading.ipv4, &ipv4);
-                if let Some(counts) = &reading.ipv6 {
-                    tell(counts, &ipv6);
+                // A reading that does not tell the families apart has no such points.
+                if let Sockets::ByFamily {
+                    ipv4: counts4,
+                    ipv6: counts6,
+                } = &reading.sockets
+                {
+                    tell(counts4, &ipv4);
+                    if let Some(counts) = counts6 {
+                        tell(counts, &ipv6);
+                    }
                 }
             })
         }
         Values::States => {
             let states = state_attributes(None);
             Box::new(move |reading, point| {
+                let counts = reading.sockets.both();
                 for (state, attributes) in &states {
-                    point(reading.count(*state), attributes);
+                    point(counts.get(*state), attributes);
                 }
             })
         }

@@ -91,15 +91,18 @@ mod tests {
 
     use super::super::instruments::Group;
     use super::*;
-    use crate::source::{Fault, Scope, Source};
+    use crate::source::{Fault, Scope, Sockets, Source};
     use crate::tcp::Counts;
 
     fn sample(malformed: u64) -> Sample {
         let reading = Reading {
             scope: Scope::Host,
             source: Source::Text,
-            ipv4: Counts::default(),
-            ipv6: None,
+            why: None,
+            step_downs: 0,
+            sockets: Sockets::Together {
+                both: Counts::default(),
+            },
             unrecognised: 3,
             malformed,
         };

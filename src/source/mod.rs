@@ -1,21 +1,26 @@
 //! Sources: ways to take a reading of one network namespace.
 
+pub mod chosen;
+mod compare;
+pub mod diag;
+mod error;
 pub mod namespace;
+mod place;
 pub mod proc_root;
 pub mod row;
+mod tables;
 pub mod text;
+pub mod ways;
 
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use self::namespace::Reader;
-use self::proc_root::{OpenError, ProcRoot};
-use self::text::{Buffer, ScanError, Scanned};
+pub use self::error::{Impossible, ReadError};
+use self::proc_root::ProcRoot;
 use crate::tcp::{Counts, State};
 
 /// What is read, and where.
@@ -25,6 +30,10 @@ pub struct Options {
     pub proc_root: ProcRoot,
     /// Whose sockets are read.
     pub scope: Scope,
+    /// How they are read.
+    pub choice: Choice,
+    /// Whether the families must be told apart, which costs more where many sockets are in `TIME_WAIT`.
+    pub by_family: bool,
 }
 
 /// Whose sockets are read.
@@ -80,12 +89,87 @@ impl FromStr for Scope {
     }
 }
 
-/// A way to take a reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// Which way to read is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The cheapest that is right.
+    #[default]
+    Auto,
+    /// Over netlink, or not at all.
+    Diag,
+    /// The tables.
+    Text,
+}
+
+impl Choice {
+    /// The choices by name.
+    pub const NAMES: [&'static str; 3] = ["auto", "diag", "text"];
+}
+
+impl FromStr for Choice {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "diag" => Ok(Self::Diag),
+            "text" => Ok(Self::Text),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A way to take a reading, the cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
+    /// Over netlink: the rare states dumped, the common ones from the kernel's counters.
+    Diag,
+    /// Over netlink: every state dumped.
+    DiagFull,
     /// The tables in `net/tcp` and `net/tcp6`.
     Text,
+}
+
+impl Source {
+    /// Its name, in JSON as elsewhere.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Diag => "diag",
+            Self::DiagFull => "diag-full",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// How many sockets there are, as finely as they were counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Sockets {
+    /// Each family by itself.
+    ByFamily {
+        /// IPv4 sockets.
+        ipv4: Counts,
+        /// IPv6 sockets; nothing where the namespace has none because IPv6 is off.
+        ipv6: Option<Counts>,
+    },
+    /// Both families together, where nobody asked for more and more would cost more.
+    Together {
+        /// IPv4 and IPv6 sockets.
+        both: Counts,
+    },
+}
+
+impl Sockets {
+    /// Both families together.
+    #[must_use]
+    pub fn both(&self) -> Counts {
+        match *self {
+            Self::ByFamily { ipv4, ipv6 } => ipv4 + ipv6.unwrap_or_default(),
+            Self::Together { both } => both,
+        }
+    }
 }
 
 /// What one source saw in one network namespace at one time.
@@ -95,10 +179,12 @@ pub struct Reading {
     pub scope: Scope,
     /// How they were read.
     pub source: Source,
-    /// Sockets listed in `tcp`.
-    pub ipv4: Counts,
-    /// Sockets listed in `tcp6`; nothing where the namespace has none because IPv6 is off.
-    pub ipv6: Option<Counts>,
+    /// Why they were read so, where that was weighed.
+    pub why: Option<Arc<str>>,
+    /// How often a dearer source had to take over, because a cheaper one failed or disagreed with it.
+    pub step_downs: u64,
+    /// The sockets in states that we know.
+    pub sockets: Sockets,
     /// Sockets in a state whose number is unknown to us: part of the total, in none of the states.
     pub unrecognised: u64,
     /// Lines that are no row: each may have been a socket.
@@ -109,13 +195,13 @@ impl Reading {
     /// Sockets in `state`, of both families.
     #[must_use]
     pub fn count(&self, state: State) -> u64 {
-        self.ipv4.get(state) + self.ipv6.map_or(0, |counts| counts.get(state))
+        self.sockets.both().get(state)
     }
 
     /// Sockets in any state, of both families.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.ipv4.total() + self.ipv6.map_or(0, |counts| counts.total()) + self.unrecognised
+        self.sockets.both().total() + self.unrecognised
     }
 
     /// Whether everything in the tables was understood.
@@ -172,192 +258,5 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.what, self.why)
-    }
-}
-
-/// Why there is no reading.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// A table could not be opened.
-    #[error("{cause}{}", advice(cause, *scope, root))]
-    Open {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        cause: OpenError,
-        /// Whose sockets were wanted.
-        scope: Scope,
-        /// Where they were looked for.
-        root: ProcRoot,
-    },
-    /// A table could not be read to its end.
-    #[error("{cause}")]
-    Scan {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        cause: ScanError,
-    },
-    /// A table holds nothing, not even the header that the kernel always writes.
-    #[error(
-        "it is empty, without even the header that the kernel writes: this is not the kernel's table"
-    )]
-    Empty {
-        /// Which one.
-        path: PathBuf,
-    },
-    /// PID 1 of the proc root is this container's own init.
-    #[error(
-        "this is the container's own table, not the host's: mount the host's /proc read-only \
-         (-v /proc:/host/proc:ro) and set HOST_PROC=/host/proc, or read this namespace on purpose with --scope self"
-    )]
-    NotTheHost {
-        /// The table.
-        path: PathBuf,
-    },
-}
-
-impl ReadError {
-    /// The same for those who read it.
-    #[must_use]
-    pub fn fault(&self) -> Fault {
-        let (Self::Open { path, .. }
-        | Self::Scan { path, .. }
-        | Self::Empty { path }
-        | Self::NotTheHost { path }) = self;
-        Fault {
-            what: format!("read {}", path.display()),
-            why: self.to_string(),
-        }
-    }
-}
-
-/// What to do about a table that cannot be opened, told from what is there instead.
-fn advice(cause: &OpenError, scope: Scope, root: &ProcRoot) -> String {
-    let OpenError::Io(cause) = cause else {
-        return ": the proc root is not a proc".to_owned();
-    };
-    let root_path = root.path().display();
-    let process = scope.directory().trim_end_matches("/net");
-    match cause.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            ": allow this user to read {root_path}/{process} (hidepid, SELinux and AppArmor can forbid it)"
-        ),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if !root.path().is_dir() => format!(
-            ": {root_path} is no directory; mount the host's /proc there, or name the right place with --proc-root or HOST_PROC"
-        ),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if !root.join(process).is_dir() => {
-            format!(
-                ": there is no {root_path}/{process}; mount the host's /proc at {root_path}, without hidepid, or with a gid= of it that this user is in"
-            )
-        }
-        io::ErrorKind::NotFound => {
-            format!(": {root_path} does not hold what a proc does; mount the host's /proc there")
-        }
-        _ => String::new(),
-    }
-}
-
-/// Reads one scope from the text tables, as often as asked.
-#[derive(Debug)]
-pub struct TextSource {
-    options: Options,
-    tcp: PathBuf,
-    tcp6: PathBuf,
-    /// Where this process stands, once there was something to read.
-    reader: Option<Reader>,
-    buffer: Buffer,
-}
-
-impl TextSource {
-    /// A source for `options`. Nothing is read yet.
-    #[must_use]
-    pub fn new(options: Options) -> Self {
-        Self {
-            tcp: options.scope.table(&options.proc_root, "tcp"),
-            tcp6: options.scope.table(&options.proc_root, "tcp6"),
-            reader: None,
-            buffer: Buffer::default(),
-            options,
-        }
-    }
-
-    /// Takes a reading. Allocates nothing, except on the first call and to tell of an error.
-    pub fn read(&mut self, stop: &AtomicBool) -> Result<Reading, ReadError> {
-        let mut reading = Reading {
-            scope: self.options.scope,
-            source: Source::Text,
-            ipv4: Counts::default(),
-            ipv6: None,
-            unrecognised: 0,
-            malformed: 0,
-        };
-        let (file, namespace) = proc_root::open(&self.tcp).map_err(|cause| {
-            // When it opens again, something else may be mounted there.
-            self.reader = None;
-            self.open_error(&self.tcp, cause)
-        })?;
-        let root = &self.options.proc_root;
-        let reader = self.reader.get_or_insert_with(|| Reader::inspect(root));
-        if self.options.scope == Scope::Host && reader.pid_1_is_a_containers(namespace) {
-            return Err(ReadError::NotTheHost {
-                path: self.tcp.clone(),
-            });
-        }
-        reading.ipv4 = count(&self.tcp, file, &mut self.buffer, stop, &mut reading)?;
-
-        match proc_root::open(&self.tcp6) {
-            Ok((file, _)) => {
-                reading.ipv6 = Some(count(
-                    &self.tcp6,
-                    file,
-                    &mut self.buffer,
-                    stop,
-                    &mut reading,
-                )?);
-            }
-            Err(_) if proc_root::is_absent(&self.tcp6) => {}
-            Err(cause) => return Err(self.open_error(&self.tcp6, cause)),
-        }
-        Ok(reading)
-    }
-
-    fn open_error(&self, path: &Path, cause: OpenError) -> ReadError {
-        ReadError::Open {
-            path: path.to_owned(),
-            cause,
-            scope: self.options.scope,
-            root: self.options.proc_root.clone(),
-        }
-    }
-}
-
-/// Counts the rows of one table by state; what cannot be counted goes to `reading`.
-fn count(
-    path: &Path,
-    table: std::fs::File,
-    buffer: &mut Buffer,
-    stop: &AtomicBool,
-    reading: &mut Reading,
-) -> Result<Counts, ReadError> {
-    let mut counts = Counts::default();
-    let mut unrecognised = 0;
-    let scanned = text::scan(table, buffer, stop, |row| match row.state {
-        Some(state) => counts.add(state),
-        None => unrecognised += 1,
-    });
-    match scanned {
-        Ok(Scanned { bytes: 0, .. }) => Err(ReadError::Empty {
-            path: path.to_owned(),
-        }),
-        Ok(Scanned { malformed, .. }) => {
-            reading.unrecognised += unrecognised;
-            reading.malformed += malformed;
-            Ok(counts)
-        }
-        Err(cause) => Err(ReadError::Scan {
-            path: path.to_owned(),
-            cause,
-        }),
     }
 }

@@ -41,7 +41,7 @@ impl Namespace {
     pub fn inspect(root: &ProcRoot, scope: Scope) -> io::Result<Self> {
         let id = NamespaceId::of(&scope.table(root, "tcp"))?;
         let reader = Reader::inspect(root);
-        let own = reader.id.map(|own| own == id);
+        let own = reader.is_in(id);
         let machine = match (own, reader.in_initial) {
             (Some(true), Some(true)) => Machine::Initial,
             (Some(true), Some(false)) | (Some(false), Some(true)) => Machine::NotInitial,
@@ -106,6 +106,11 @@ impl Reader {
             shows_elsewhere: pids.is_some_and(|pids| pids.len() > 1)
                 || root.is_mounted_proc() == Some(false),
         }
+    }
+
+    /// Whether this process is in the network namespace `id`; nothing if the proc root does not show that.
+    pub(super) fn is_in(&self, id: NamespaceId) -> Option<bool> {
+        self.id.map(|own| own == id)
     }
 
     /// Whether the proc root's PID 1, which is in the namespace `id`, is the init of a container that this process is in,

@@ -1,0 +1,88 @@
+//! A reading from the kernel's text tables.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::place::Place;
+use super::text::{self, Buffer, Scanned};
+use super::{ReadError, Sockets, proc_root};
+use crate::tcp::Counts;
+
+/// `tcp` and `tcp6` of one place. Nothing is allocated after the first reading but to tell of an error.
+#[derive(Debug)]
+pub(super) struct Tables {
+    tcp6: PathBuf,
+    buffer: Buffer,
+}
+
+/// What the tables hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) sockets: Sockets,
+    pub(super) unrecognised: u64,
+    pub(super) malformed: u64,
+}
+
+impl Tables {
+    /// The tables of `place`. Nothing is read yet.
+    pub(super) fn new(place: &Place) -> Self {
+        let options = place.options();
+        Self {
+            tcp6: options.scope.table(&options.proc_root, "tcp6"),
+            buffer: Buffer::default(),
+        }
+    }
+
+    pub(super) fn read(
+        &mut self,
+        place: &mut Place,
+        stop: &AtomicBool,
+    ) -> Result<Counted, ReadError> {
+        let (file, namespace) = proc_root::open(place.tcp())
+            .map_err(|cause| place.open_error(place.tcp().to_owned(), cause))?;
+        place.guard(namespace)?;
+        let (mut unrecognised, mut malformed) = (0, 0);
+        let mut count = |path: &Path, file| -> Result<Counts, ReadError> {
+            let (counts, scanned) = count(path, file, &mut self.buffer, stop)?;
+            unrecognised += scanned.rows - counts.total();
+            malformed += scanned.malformed;
+            Ok(counts)
+        };
+        let ipv4 = count(place.tcp(), file)?;
+        let ipv6 = match proc_root::open(&self.tcp6) {
+            Ok((file, _)) => Some(count(&self.tcp6, file)?),
+            Err(_) if proc_root::is_absent(&self.tcp6) => None,
+            Err(cause) => return Err(place.open_error(self.tcp6.clone(), cause)),
+        };
+        Ok(Counted {
+            sockets: Sockets::ByFamily { ipv4, ipv6 },
+            unrecognised,
+            malformed,
+        })
+    }
+}
+
+/// Counts the rows of one table by state.
+fn count(
+    path: &Path,
+    table: std::fs::File,
+    buffer: &mut Buffer,
+    stop: &AtomicBool,
+) -> Result<(Counts, Scanned), ReadError> {
+    let mut counts = Counts::default();
+    let scanned = text::scan(table, buffer, stop, |row| {
+        if let Some(state) = row.state {
+            counts.add(state, 1);
+        }
+    });
+    match scanned {
+        Ok(Scanned { bytes: 0, .. }) => Err(ReadError::Empty {
+            path: path.to_owned(),
+        }),
+        Ok(scanned) => Ok((counts, scanned)),
+        Err(cause) => Err(ReadError::Scan {
+            path: path.to_owned(),
+            cause,
+        }),
+    }
+}

@@ -1,0 +1,91 @@
+//! One reading in one way, as it is: which way to trust is weighed in [`super::chosen`].
+
+use std::sync::atomic::AtomicBool;
+
+use super::diag::counters::{Activity, CountersError};
+use super::diag::{Diag, Unproven};
+use super::place::Place;
+use super::tables::{Counted, Tables};
+use super::{Impossible, Options, ReadError, Reading, Source};
+
+/// Every way to read one scope.
+#[derive(Debug)]
+pub struct Ways {
+    place: Place,
+    tables: Tables,
+    diag: Diag,
+}
+
+impl Ways {
+    /// The ways to read what `options` name. Nothing is read yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let directory = options.proc_root.join(options.scope.directory());
+        let place = Place::new(options);
+        Self {
+            tables: Tables::new(&place),
+            diag: Diag::new(&directory),
+            place,
+        }
+    }
+
+    /// Takes a reading in this way. Allocates nothing after the first one, except to tell of an error.
+    pub fn take(&mut self, way: Source, stop: &AtomicBool) -> Result<Reading, ReadError> {
+        let by_family = self.place.options().by_family;
+        let counted = match way {
+            Source::Text => self.tables.read(&mut self.place, stop)?,
+            Source::Diag | Source::DiagFull => {
+                self.place.is_own()?.map_err(ReadError::Impossible)?;
+                let (sockets, unrecognised) = if way == Source::Diag {
+                    self.diag.sparse(by_family, stop)?
+                } else {
+                    self.diag.full(stop)?
+                };
+                Counted {
+                    sockets,
+                    unrecognised,
+                    malformed: 0,
+                }
+            }
+        };
+        Ok(Reading {
+            scope: self.place.options().scope,
+            source: way,
+            why: None,
+            step_downs: 0,
+            sockets: counted.sockets,
+            unrecognised: counted.unrecognised,
+            malformed: counted.malformed,
+        })
+    }
+}
+
+/// What the choice of a way stands on. A trait, so that every answer of a kernel can be had in a test.
+pub trait Kernel {
+    /// Takes a reading in this way.
+    fn take(&mut self, way: Source, stop: &AtomicBool) -> Result<Reading, ReadError>;
+    /// Whether netlink tells of the sockets that are wanted.
+    fn allows_diag(&mut self) -> Result<Result<(), Impossible>, ReadError>;
+    /// What tells how much changes.
+    fn activity(&mut self) -> Result<Activity, CountersError>;
+    /// Whether the counter of IPv6 sockets counts them all.
+    fn counts_mptcp(&mut self) -> Result<(), Unproven>;
+}
+
+impl Kernel for Ways {
+    fn take(&mut self, way: Source, stop: &AtomicBool) -> Result<Reading, ReadError> {
+        Self::take(self, way, stop)
+    }
+
+    fn allows_diag(&mut self) -> Result<Result<(), Impossible>, ReadError> {
+        self.place.is_own()
+    }
+
+    fn activity(&mut self) -> Result<Activity, CountersError> {
+        self.diag.activity()
+    }
+
+    fn counts_mptcp(&mut self) -> Result<(), Unproven> {
+        self.diag.counts_mptcp()
+    }
+}
