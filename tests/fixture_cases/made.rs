@@ -209,6 +209,6 @@ fn a_fifo_anywhere_below_the_proc_root_is_not_waited_for() {
             "--endpoint",
             "http://127.0.0.1:9",
         ]));
-        assert!(check.stdout.contains("tables"), "{place}: {check:?}");
+        assert!(check.stdout.contains("sockets  "), "{place}: {check:?}");
     }
 }

@@ -244,3 +244,79 @@ fn receive<'a>(
     };
     buffer.get(..length).ok_or(DiagError::TooLong(length))
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{send, socketpair};
+
+    use super::*;
+
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
+    fn impatient(socket: OwnedFd) -> OwnedFd {
+        let pause = Duration::from_millis(1);
+        set_socket_timeout(&socket, Timeout::Recv, Some(pause)).unwrap();
+        socket
+    }
+
+    fn netlink() -> OwnedFd {
+        let kind = (AddressFamily::NETLINK, SocketType::RAW);
+        let flags = SocketFlags::CLOEXEC;
+        impatient(socket_with(kind.0, kind.1, flags, Some(netlink::SOCK_DIAG)).unwrap())
+    }
+
+    #[test]
+    fn a_kernel_that_says_nothing_is_not_waited_for() {
+        let mut buffer = [0; 100];
+        let found = receive(&netlink(), &mut buffer, &GO_ON);
+        assert!(matches!(found, Err(DiagError::Silent)), "{found:?}");
+    }
+
+    #[test]
+    fn what_another_than_the_kernel_sends_is_passed_over() {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::DGRAM, flags, None).unwrap();
+        let ours = impatient(ours);
+        for _ in 0..5 {
+            send(&theirs, &[0; 88], SendFlags::empty()).unwrap();
+        }
+        let mut buffer = [0; 100];
+        let found = receive(&ours, &mut buffer, &GO_ON);
+        assert!(matches!(found, Err(DiagError::Silent)), "{found:?}");
+    }
+
+    #[test]
+    fn an_answer_longer_than_the_buffer_is_an_error_and_not_cut() {
+        let socket = netlink();
+        // Not even the end of the dump fits.
+        let _listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        ask(&socket, &request(1, EVERY_STATE)).unwrap();
+        let mut buffer = [0; 19];
+        let found = receive(&socket, &mut buffer, &GO_ON);
+        assert!(
+            matches!(found, Err(DiagError::TooLong(length)) if length > 19),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_dump_ends_when_it_is_told_to() {
+        let mut diag = Diag::new(Path::new("/proc/self/net"));
+        let found = diag.full(&AtomicBool::new(true));
+        assert!(matches!(found, Err(DiagError::Stopped)), "{found:?}");
+    }
+
+    #[test]
+    fn a_request_that_the_kernel_does_not_know_is_its_error() {
+        let socket = netlink();
+        let mut wrong = request(1, EVERY_STATE);
+        // No such type of sock_diag.
+        wrong[4] = 99;
+        ask(&socket, &wrong).unwrap();
+        let mut buffer = [0; 4096];
+        let datagram = receive(&socket, &mut buffer, &GO_ON).unwrap();
+        let found = message::read(datagram, 1, |_| {});
+        assert!(matches!(found, Err(MessageError::Kernel(_))), "{found:?}");
+    }
+}
