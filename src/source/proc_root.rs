@@ -123,6 +123,11 @@ pub fn open(path: &Path) -> Result<(File, NamespaceId), OpenError> {
     Ok((file, NamespaceId::from(&found)))
 }
 
+/// Whether a file is one of a mounted proc.
+pub(super) fn is_of_proc(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|found| u64::try_from(found.f_type) == Ok(PROC_SUPER_MAGIC))
+}
+
 /// The text of a small file at `path`: at most 64 KiB of it.
 pub fn open_small(path: &Path) -> Result<impl Read + use<>, OpenError> {
     const MOST_BYTES: u64 = 64 << 10;

@@ -1,5 +1,7 @@
 //! A reading from the kernel's text tables.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -65,11 +67,16 @@ impl Tables {
 /// Counts the rows of one table by state.
 fn count(
     path: &Path,
-    table: std::fs::File,
+    table: File,
     buffer: &mut Buffer,
     stop: &AtomicBool,
 ) -> Result<(Counts, Scanned), ReadError> {
     let mut counts = Counts::default();
+    let table = Table {
+        is_the_kernels: proc_root::is_of_proc(&table),
+        ended: false,
+        file: table,
+    };
     let scanned = text::scan(table, buffer, stop, |row| {
         if let Some(state) = row.state {
             counts.add(state, 1);
@@ -84,5 +91,34 @@ fn count(
             path: path.to_owned(),
             cause,
         }),
+    }
+}
+
+/// A table of the kernel's, which ends with the first `read` that had room for one more row.
+///
+/// The `read` that would say so, by giving nothing, is not made. For it the kernel walks all its sockets once more, and where there are
+/// more than before it shows the last ones again, and again for as long as their number grows: on a busy host a
+/// reading would count too many, or never end.
+struct Table {
+    file: File,
+    /// Other files end where they say so.
+    is_the_kernels: bool,
+    ended: bool,
+}
+
+/// What the kernel puts into one `read`, at least, if there is so much (`fs/seq_file.c`).
+const PAGE_BYTES: usize = 4096;
+
+/// No row is longer: one of `tcp6` has at most 200 bytes or so.
+const MAX_ROW_BYTES: usize = 256;
+
+impl Read for Table {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended {
+            return Ok(0);
+        }
+        let count = self.file.read(buffer)?;
+        self.ended = self.is_the_kernels && count + MAX_ROW_BYTES <= PAGE_BYTES.min(buffer.len());
+        Ok(count)
     }
 }
