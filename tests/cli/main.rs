@@ -17,6 +17,7 @@ mod program;
 mod secrets;
 #[path = "../support/skip.rs"]
 mod skip;
+mod source;
 mod terminal;
 mod usage;
 
