@@ -12,7 +12,7 @@ use crate::config::{Config, Origin};
 use crate::delivery::endpoint::Endpoint;
 use crate::delivery::grpc::Grpc;
 use crate::delivery::probe;
-use crate::delivery::transport::{Kind, Transport};
+use crate::delivery::transport::{Kind, Payload, Transport};
 use crate::delivery::verdict::{Verdict, verdict};
 use crate::delivery::{self};
 use crate::identity::Identity;
@@ -217,7 +217,7 @@ async fn backend(report: &mut Report, options: &delivery::Options) -> anyhow::Re
         return Ok(());
     };
     let mut backend = Grpc::new(options)?;
-    match backend.send(Vec::new()).await {
+    match backend.send(Payload::Plain(Vec::new())).await {
         Ok(_) => report.say(
             Grade::Ok,
             "backend",

@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 
 use super::connection::{Connection, Seen};
 use super::endpoint::Headers;
-use super::transport::{Answer, Failure, Kind, Transport};
+use super::transport::{Answer, Failure, Kind, Payload, Transport};
 use super::{Options, endpoint};
 
 const PATH: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -150,7 +150,14 @@ impl Grpc {
 }
 
 impl Transport for Grpc {
-    async fn send(&mut self, bodies: Vec<Bytes>) -> Result<Answer, Failure> {
+    async fn send(&mut self, payload: Payload) -> Result<Answer, Failure> {
+        let Payload::Plain(bodies) = payload else {
+            return Err(Failure {
+                kind: Kind::NoGzip,
+                message: "gzip".to_owned(),
+                asked: None,
+            });
+        };
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,

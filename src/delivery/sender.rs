@@ -9,7 +9,7 @@ use super::backoff::Backoff;
 use super::health::Health;
 use super::outbox::Outbox;
 use super::queue::Batch;
-use super::transport::{Answer, Failure, Kind, Transport};
+use super::transport::{Answer, Failure, Kind, Payload, Transport};
 use super::verdict::{Verdict, verdict};
 
 /// The most that one request holds; gRPC servers take 4 MiB unless told otherwise.
@@ -57,7 +57,11 @@ impl<T: Transport> Sender<T> {
                 }
                 continue;
             };
-            let wait = match self.transport.send(batch.bodies.clone()).await {
+            let wait = match self
+                .transport
+                .send(Payload::Plain(batch.bodies.clone()))
+                .await
+            {
                 Ok(answer) => {
                     self.taken(&batch, &answer);
                     continue;

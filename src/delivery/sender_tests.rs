@@ -36,7 +36,10 @@ struct Scripted {
 }
 
 impl Transport for Scripted {
-    async fn send(&mut self, bodies: Vec<Bytes>) -> Result<Answer, Failure> {
+    async fn send(&mut self, payload: Payload) -> Result<Answer, Failure> {
+        let Payload::Plain(bodies) = payload else {
+            panic!("compressed");
+        };
         let records: Vec<u8> = bodies.iter().map(|body| body[0]).collect();
         self.tried
             .lock()

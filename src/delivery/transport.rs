@@ -7,8 +7,22 @@ use tonic::Code;
 
 /// A way to a backend. It has its own time limits: a `send` always ends.
 pub trait Transport: Send {
-    /// Sends encoded requests as one.
-    fn send(&mut self, bodies: Vec<Bytes>) -> impl Future<Output = Result<Answer, Failure>> + Send;
+    /// Sends one request.
+    fn send(&mut self, payload: Payload) -> impl Future<Output = Result<Answer, Failure>> + Send;
+}
+
+/// What goes in one request.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// Encoded requests; one after the other they are one valid request.
+    Plain(Vec<Bytes>),
+    /// The same, compressed already.
+    Gzip {
+        /// One gzip member.
+        bytes: Bytes,
+        /// What it is uncompressed.
+        plain_bytes: usize,
+    },
 }
 
 /// The backend took the request.
@@ -48,6 +62,8 @@ pub enum Kind {
     NotGrpc,
     /// The connection broke.
     Lost,
+    /// The server does not take what is compressed.
+    NoGzip,
     /// A server answered so.
     Status(Code),
 }
