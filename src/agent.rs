@@ -9,8 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::Config;
-use crate::delivery;
-use crate::delivery::grpc::Grpc;
+use crate::delivery::backend::Backend;
 use crate::delivery::outbox::Outbox;
 use crate::delivery::sender::Sender;
 use crate::identity::Identity;
@@ -203,7 +202,7 @@ impl Shipping {
         );
         let outbox = Outbox::new(options.queue);
         let (leave, leaving) = watch::channel(false);
-        let transport = transport(options)?;
+        let transport = Backend::new(options);
         tracing::info!(
             "sending to {} every {:?}",
             options.endpoint,
@@ -256,10 +255,6 @@ impl Shipping {
             );
         }
     }
-}
-
-fn transport(options: &delivery::Options) -> anyhow::Result<Grpc> {
-    Grpc::new(options).context("cannot set up the connection")
 }
 
 /// Says how sockets are read, once for each change of it.

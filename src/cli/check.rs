@@ -9,8 +9,8 @@ use procfs::process::Status;
 
 use super::{INCOMPLETE, plain, print, runtime, snapshot};
 use crate::config::{Config, Origin};
+use crate::delivery::backend::Backend;
 use crate::delivery::endpoint::Endpoint;
-use crate::delivery::grpc::Grpc;
 use crate::delivery::probe;
 use crate::delivery::transport::{Kind, Payload, Transport};
 use crate::delivery::verdict::{Verdict, verdict};
@@ -33,7 +33,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     host_name(&mut report, config);
     if let Some(options) = &config.delivery {
         let runtime = runtime()?;
-        runtime.block_on(backend(&mut report, options))?;
+        runtime.block_on(backend(&mut report, options));
         runtime.shutdown_background();
     } else {
         report.say(
@@ -211,28 +211,25 @@ fn host_name(report: &mut Report, config: &Config) {
     }
 }
 
-async fn backend(report: &mut Report, options: &delivery::Options) -> anyhow::Result<()> {
+async fn backend(report: &mut Report, options: &delivery::Options) {
     let endpoint = &options.endpoint;
     let Some(addresses) = resolve(report, endpoint).await else {
-        return Ok(());
+        return;
     };
-    let mut backend = Grpc::new(options)?;
-    match backend.send(Payload::Plain(Vec::new())).await {
+    let protocol = endpoint.protocol.name();
+    match Backend::new(options).send(Payload::Plain(Vec::new())).await {
         Ok(_) => report.say(
             Grade::Ok,
             "backend",
-            format!("{endpoint} takes metrics over OTLP/gRPC (an empty request was sent)"),
+            format!("{endpoint} takes metrics over {protocol} (an empty request was sent)"),
         ),
         Err(failure) => {
-            let advice = match failure.kind {
-                Kind::Status(code) => match verdict(code) {
-                    Verdict::Mend(advice) => format!(": {advice}"),
-                    _ => String::new(),
-                },
+            let advice = match (verdict(failure.kind), failure.kind) {
+                (Verdict::Mend(advice), _) => format!(": {advice}"),
                 // Bytes came back, or the connection broke: what speaks there can be asked.
-                Kind::NotGrpc | Kind::Lost | Kind::Timeout => {
+                (_, Kind::OtherProtocol | Kind::Lost | Kind::Timeout) => {
                     match probe::what_speaks_at(&addresses).await {
-                        Some(found) => format!(": {found}"),
+                        Some(found) => found.to(endpoint),
                         None => String::new(),
                     }
                 }
@@ -245,16 +242,24 @@ async fn backend(report: &mut Report, options: &delivery::Options) -> anyhow::Re
             );
         }
     }
-    Ok(())
 }
 
 async fn resolve(report: &mut Report, endpoint: &Endpoint) -> Option<Vec<SocketAddr>> {
-    let implied = if endpoint.port_is_implied() {
-        " (no port is given, and OTLP/gRPC usually has 4317)"
-    } else {
-        ""
+    let Some(host) = endpoint.host() else {
+        return Some(Vec::new());
     };
-    let resolving = tokio::net::lookup_host((endpoint.host(), endpoint.port()));
+    // That of https is the usual one of services out there.
+    let implied = if endpoint.port_is_implied() && !endpoint.is_encrypted() {
+        let protocol = endpoint.protocol;
+        format!(
+            " (no port is given, and {} usually has {})",
+            protocol.name(),
+            protocol.usual_port()
+        )
+    } else {
+        String::new()
+    };
+    let resolving = tokio::net::lookup_host((host, endpoint.port()));
     let fault = match tokio::time::timeout(RESOLVE_TIMEOUT, resolving).await {
         Ok(Ok(addresses)) => {
             let addresses: Vec<_> = addresses.collect();
@@ -277,7 +282,7 @@ async fn resolve(report: &mut Report, endpoint: &Endpoint) -> Option<Vec<SocketA
     report.say(
         Grade::Fail,
         "address",
-        format!("{} does not resolve: {fault}; is the name right, and does this host (or container) have DNS?", endpoint.host()),
+        format!("{host} does not resolve: {fault}; is the name right, and does this host (or container) have DNS?"),
     );
     None
 }

@@ -64,7 +64,7 @@ fn flag(setting: &Setting) -> String {
 
 fn variables(setting: &Setting) -> String {
     let names = setting.env.iter().map(|variable| match variable.form {
-        Form::Plain => format!("`{}`", variable.name),
+        Form::Plain | Form::Complete => format!("`{}`", variable.name),
         Form::Milliseconds => format!("`{}` (ms)", variable.name),
     });
     names.collect::<Vec<_>>().join(", ")

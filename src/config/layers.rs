@@ -164,6 +164,17 @@ impl Layers {
         }
     }
 
+    /// Notes that what was given for the setting `key` does not go with the rest.
+    pub(super) fn refuse<T>(&mut self, key: &str, problem: &str) -> Option<T> {
+        let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+        let found = self.find(setting)?.ok()?;
+        self.faults.push(Fault {
+            origin: found.1,
+            problem: problem.to_owned(),
+        });
+        None
+    }
+
     /// Standard variables that are set and not honoured.
     pub(super) fn not_honoured(&self) -> Vec<&'static str> {
         let asks_for_more = |variable: &&NotHonoured| {

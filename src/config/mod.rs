@@ -4,6 +4,7 @@
 
 pub mod docs;
 mod layers;
+mod sending;
 pub mod settings;
 mod values;
 
@@ -15,7 +16,6 @@ pub use self::layers::{Environment, Fault, Origin};
 use self::layers::{Given, Layers};
 use self::settings::{Form, UsedBy};
 use crate::delivery;
-use crate::delivery::endpoint::Headers;
 use crate::log;
 use crate::otlp;
 use crate::otlp::resource::Attribute;
@@ -100,9 +100,9 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let disabled = layers.take("sdk_disabled", text(values::boolean));
     // Where nothing is sent, what a whole platform sets about sending does not matter.
     let delivery = match (exporter, disabled) {
-        (Some(true), Some(false)) => delivery_options(layers).map(Some),
+        (Some(true), Some(false)) => sending::options(layers).map(Some),
         (Some(_), Some(_)) => Some(None),
-        _ => delivery_options(layers).map(Some),
+        _ => sending::options(layers).map(Some),
     };
     let host_name = layers.take("host_name", text(optional_name));
     let service_name = layers.take("service_name", text(optional_name));
@@ -126,7 +126,11 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let mut warnings: Vec<_> = layers
         .not_honoured()
         .iter()
-        .map(|name| format!("environment variable {name} has no effect: this version sends every sample over OTLP/gRPC in clear, uncompressed and cumulative"))
+        .map(|name| {
+            format!(
+                "environment variable {name} has no effect: every sample is sent, and cumulative"
+            )
+        })
         .collect();
     warnings.extend(refused.iter().map(|key| {
         format!("resource attribute {key} is left out: in scope host it would be the agent's own and not the host's")
@@ -159,34 +163,6 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     })
 }
 
-fn delivery_options(layers: &mut Layers) -> Option<delivery::Options> {
-    let endpoint = layers.take("endpoint", text(str::parse));
-    let protocol = layers.take(
-        "protocol",
-        text(|name| {
-            values::choice(name, &["grpc"], |name| (name == "grpc").then_some(()))
-                .map_err(|problem| format!("{problem}: this version speaks OTLP/gRPC only"))
-        }),
-    );
-    let headers = layers.take("headers", |given| headers(&pairs(given)?));
-    let timeout = layers.take("timeout", duration(Duration::from_millis(100), 5 * MINUTE));
-    let bytes = layers.take(
-        "queue_bytes",
-        text(|size| values::bytes(size, 16 << 10, 1 << 30)),
-    );
-    let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
-    protocol?;
-    Some(delivery::Options {
-        endpoint: endpoint?,
-        headers: headers?,
-        timeout: timeout?,
-        queue: delivery::queue::Bounds {
-            bytes: bytes?,
-            age: age?,
-        },
-    })
-}
-
 /// A parser of text, for settings that are one.
 fn text<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(Given) -> Result<T, String> {
     move |given| match given {
@@ -197,7 +173,7 @@ fn text<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(Given) -> Resul
 
 fn duration(least: Duration, most: Duration) -> impl Fn(Given) -> Result<Duration, String> {
     move |given| match given {
-        Given::Text(text, Form::Plain) => values::duration(&text, least, most),
+        Given::Text(text, Form::Plain | Form::Complete) => values::duration(&text, least, most),
         Given::Text(text, Form::Milliseconds) => values::milliseconds(&text, least, most),
         Given::Pairs(_) => Err("must be a duration".to_owned()),
     }
@@ -236,14 +212,6 @@ fn groups(names: &str) -> Result<Vec<otlp::instruments::Group>, String> {
             })
         })
         .collect()
-}
-
-fn headers(pairs: &[(String, String)]) -> Result<Headers, String> {
-    let mut headers = Headers::default();
-    for (name, value) in pairs {
-        headers.add(name, value)?;
-    }
-    Ok(headers)
 }
 
 fn attributes(pairs: Vec<(String, String)>) -> Result<Vec<Attribute>, String> {

@@ -37,6 +37,8 @@ pub enum Form {
     Plain,
     /// A number of milliseconds, as OpenTelemetry's variables have it.
     Milliseconds,
+    /// A URL that is taken as it is.
+    Complete,
 }
 
 /// Which commands a setting matters to.
@@ -131,13 +133,16 @@ pub const SETTINGS: &[Setting] = &[
         key: "endpoint",
         flag: Some("endpoint"),
         env: &[
-            plain("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"),
+            Variable {
+                name: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+                form: Form::Complete,
+            },
             plain("OTEL_EXPORTER_OTLP_ENDPOINT"),
         ],
-        default: "http://localhost:4317",
+        default: "",
         value: "URL",
-        bounds: "`http://HOST:PORT`",
-        help: "The OTLP/gRPC backend that points are sent to",
+        bounds: "`http://HOST:PORT`, `https://HOST:PORT`, for gRPC also `unix:///PATH`",
+        help: "The backend that points are sent to; by default http://localhost:4317, or with http/protobuf http://localhost:4318. For http/protobuf /v1/metrics is appended, but not to OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, which is taken as it is",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -149,8 +154,8 @@ pub const SETTINGS: &[Setting] = &[
         ],
         default: "grpc",
         value: "PROTOCOL",
-        bounds: "`grpc`",
-        help: "The OTLP protocol",
+        bounds: "`grpc`, `http/protobuf`",
+        help: "The OTLP protocol; many a backend takes only one of the two",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -164,6 +169,81 @@ pub const SETTINGS: &[Setting] = &[
         value: "NAME=VALUE,…",
         bounds: "names and values that gRPC can carry; values percent-encoded",
         help: "Headers that go with every request, such as a token",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "header_files",
+        flag: Some("header-file"),
+        env: &[plain("TCPGAUGE_HEADER_FILES")],
+        default: "",
+        value: "NAME=PATH,…",
+        bounds: "files of at most 64 KiB",
+        help: "Headers whose values are read from files with every request, such as a token that is rotated",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "insecure",
+        flag: Some("insecure"),
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_INSECURE"),
+            plain("OTEL_EXPORTER_OTLP_INSECURE"),
+        ],
+        default: "false",
+        value: "BOOL",
+        bounds: "`true`, `false`",
+        help: "What an endpoint of gRPC without a scheme means: true is http, false is https",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "certificate",
+        flag: Some("certificate"),
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE"),
+            plain("OTEL_EXPORTER_OTLP_CERTIFICATE"),
+        ],
+        default: "",
+        value: "FILE",
+        bounds: "PEM, at most 4 MiB; read with every connection",
+        help: "Who may vouch for a server over https; by default those that the system trusts, or where it has none those that Mozilla does",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "client_certificate",
+        flag: Some("client-certificate"),
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE"),
+            plain("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
+        ],
+        default: "",
+        value: "FILE",
+        bounds: "PEM, at most 4 MiB; read with every connection",
+        help: "Our own certificate, for a server that asks (mTLS); needs client_key",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "client_key",
+        flag: Some("client-key"),
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY"),
+            plain("OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+        ],
+        default: "",
+        value: "FILE",
+        bounds: "PEM; read with every connection",
+        help: "The key of client_certificate",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "compression",
+        flag: Some("compression"),
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION"),
+            plain("OTEL_EXPORTER_OTLP_COMPRESSION"),
+        ],
+        default: "none",
+        value: "COMPRESSION",
+        bounds: "`none`, `gzip`",
+        help: "Whether every request is compressed. A backlog always is, unless the backend cannot take it",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -286,16 +366,6 @@ const fn not_honoured(name: &'static str, harmless: Option<&'static str>) -> Not
 
 /// Set to anything but what happens anyway, they get a warning and not silence.
 pub const NOT_HONOURED: &[NotHonoured] = &[
-    not_honoured("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", Some("none")),
-    not_honoured("OTEL_EXPORTER_OTLP_COMPRESSION", Some("none")),
-    not_honoured("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", None),
-    not_honoured("OTEL_EXPORTER_OTLP_CERTIFICATE", None),
-    not_honoured("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", None),
-    not_honoured("OTEL_EXPORTER_OTLP_CLIENT_KEY", None),
-    not_honoured("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", None),
-    not_honoured("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", None),
-    not_honoured("OTEL_EXPORTER_OTLP_METRICS_INSECURE", Some("true")),
-    not_honoured("OTEL_EXPORTER_OTLP_INSECURE", Some("true")),
     not_honoured(
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         Some("cumulative"),
@@ -307,7 +377,7 @@ impl Setting {
     /// Whether the file gives it as a table of names and values.
     #[must_use]
     pub fn is_map(&self) -> bool {
-        self.value.ends_with("=VALUE,…")
+        self.value.contains('=')
     }
 
     /// Whether the file may give it as an array.

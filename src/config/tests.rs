@@ -112,7 +112,7 @@ fn every_fault_is_reported_at_once_with_its_origin() {
         "intervall = \"30s\"\nqueue_bytes = \"1PiB\"\nheaders = \"x\"",
         &[("scope", "pods")],
         &[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://localhost:4317"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "30s"),
         ],
     )
@@ -124,7 +124,7 @@ fn every_fault_is_reported_at_once_with_its_origin() {
         ("flag --scope", "host, self"),
         (
             "environment variable OTEL_EXPORTER_OTLP_ENDPOINT",
-            "no scheme",
+            "unknown scheme",
         ),
         (
             "environment variable OTEL_METRIC_EXPORT_INTERVAL",
@@ -149,8 +149,14 @@ fn every_setting_has_bounds_that_hold() {
         ("interval", "3601s"),
         ("metrics", "six"),
         ("split_network_type", "maybe"),
-        ("endpoint", "https://collector:4317"),
-        ("protocol", "http/protobuf"),
+        ("endpoint", "https://collector:4317/v1/metrics"),
+        ("protocol", "http/json"),
+        ("insecure", "perhaps"),
+        ("compression", "zstd"),
+        ("client_certificate", "/without/a/key.pem"),
+        ("client_key", "/without/a/certificate.pem"),
+        ("header_files", "authorization"),
+        ("header_files", "bad name=/token"),
         ("timeout", "99ms"),
         ("timeout", "6m"),
         ("queue_bytes", "1"),
@@ -174,11 +180,7 @@ fn a_table_in_the_file_gives_headers_and_attributes() {
     let file = "[headers]\nauthorization = \"Bearer t\"\n[resource_attributes]\n\"a.b\" = \"c\"";
     let config = load_with_file(file, &[], &[]).unwrap();
     assert_eq!(
-        sending(&config)
-            .headers
-            .metadata()
-            .get("authorization")
-            .unwrap(),
+        sending(&config).headers.read().unwrap().map()["authorization"],
         "Bearer t"
     );
     assert_eq!(
@@ -188,6 +190,41 @@ fn a_table_in_the_file_gives_headers_and_attributes() {
             value: "c".to_owned()
         }]
     );
+}
+
+#[test]
+fn the_endpoint_of_metrics_alone_is_taken_as_it_is_and_any_other_as_a_base() {
+    for (protocol, variables, expected) in [
+        ("grpc", &[][..], "http://localhost:4317"),
+        ("http/protobuf", &[], "http://localhost:4318/v1/metrics"),
+        (
+            "http/protobuf",
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h/otlp")],
+            "https://h/otlp/v1/metrics",
+        ),
+        (
+            "http/protobuf",
+            &[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://h/otlp")],
+            "https://h/otlp",
+        ),
+        (
+            "grpc",
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "h:4317")],
+            "https://h:4317",
+        ),
+        (
+            "grpc",
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "h:4317"),
+                ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+            ],
+            "http://h:4317",
+        ),
+    ] {
+        let config = load(&[("protocol", protocol)], variables).unwrap();
+        let found = sending(&config).endpoint.to_string();
+        assert_eq!(found, expected, "{protocol} {variables:?}");
+    }
 }
 
 #[test]
@@ -216,7 +253,7 @@ fn a_secret_in_a_bad_place_is_not_repeated() {
 #[test]
 fn what_has_no_effect_is_said() {
     let variables = [
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
         ("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=agent,x=y"),
     ];
     let config = load(&[], &variables).unwrap();
@@ -269,7 +306,7 @@ fn where_nothing_is_sent_it_does_not_matter_what_is_set_about_sending() {
         &[],
         &[
             ("OTEL_METRICS_EXPORTER", "nobody"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x/path"),
         ],
     )
     .unwrap_err();

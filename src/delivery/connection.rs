@@ -1,64 +1,149 @@
-//! A connection that belongs to its owner, and what is let through from the other end.
+//! A connection that belongs to its owner, and what comes back on it, as far as it comes.
 //!
-//! Two things about the libraries below make this necessary. Dropping a channel of tonic leaves its tasks running for as
-//! long as the server likes, so that each failure could cost a descriptor: here they end with the connection. And
-//! tonic panics on a status whose details are not base64, which any proxy can send: here they are taken out before.
+//! Dropping a channel of tonic leaves its tasks running for as long as the server likes, so that each failure could cost a
+//! descriptor: here they end with the connection. And an answer is kept piece by piece, for what has come when a
+//! connection breaks may be enough to know that a request was taken.
 
+use std::error::Error;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Response};
-use http_body_util::BodyExt;
-use hyper::body::Frame;
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
 use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
+use prost::bytes::{Bytes, BytesMut};
 use tokio::task::JoinSet;
 use tonic::body::Body;
-use tonic::client::GrpcService;
-use tonic::metadata::MetadataMap;
 use tonic::transport::{self, Channel};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt, service_fn};
 
-const STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+use super::dial::Stream;
+use super::endpoint::{Endpoint, Protocol};
+
+/// Who says so to a server.
+pub(super) const USER_AGENT: &str = concat!("tcpgauge/", env!("CARGO_PKG_VERSION"));
+
+/// While a request is under way, a connection that has been silent for this long is asked for a sign of life …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// … and left if it gives none within this time.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// No answer of OTLP is longer.
+const MOST_BYTES: usize = 1 << 20;
+
+type Failed = Box<dyn Error + Send + Sync>;
 
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    channel: Channel,
+    way: Way,
     tasks: Tasks,
     /// Whether a server has answered on it.
     pub(super) answered: bool,
 }
 
+#[derive(Debug)]
+enum Way {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(Channel),
+}
+
+/// What has come of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) status: Option<StatusCode>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: BytesMut,
+    pub(super) trailers: Option<HeaderMap>,
+}
+
 impl Connection {
-    /// Connects to where `endpoint` says.
-    pub(super) async fn open(endpoint: &transport::Endpoint) -> Result<Self, transport::Error> {
+    /// Begins to speak the endpoint's protocol on `stream`.
+    pub(super) async fn open(endpoint: &Endpoint, stream: Stream) -> Result<Self, Failed> {
         let tasks = Tasks::default();
-        let channel = endpoint.clone().executor(tasks.clone()).connect().await?;
+        let stream = TokioIo::new(stream);
+        let way = match endpoint.protocol {
+            Protocol::HttpProtobuf => {
+                let (sender, connection) = http1::handshake(stream).await?;
+                tasks.execute(Box::pin(async {
+                    // Whoever waits for an answer is told why there is none.
+                    let _ = connection.await;
+                }));
+                Way::Http1(sender)
+            }
+            Protocol::Grpc => {
+                let scheme = if endpoint.is_encrypted() {
+                    "https"
+                } else {
+                    "http"
+                };
+                let authority = endpoint.authority();
+                let origin = Uri::try_from(format!("{scheme}://{authority}"))?;
+                let mut stream = Some(stream);
+                // Once: a connection that is lost is dialled anew by its owner.
+                let connector = service_fn(move |_: Uri| {
+                    let stream = stream.take().ok_or("the connection is closed");
+                    async move { stream }
+                });
+                let channel = transport::Endpoint::from_shared(format!("http://{authority}"))?
+                    .origin(origin)
+                    .user_agent(USER_AGENT)?
+                    .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+                    .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+                    .executor(tasks.clone())
+                    .connect_with_connector(connector)
+                    .await?;
+                Way::Http2(channel)
+            }
+        };
         Ok(Self {
-            channel,
+            way,
             tasks,
             answered: false,
         })
     }
 
-    /// The connection as tonic wants it, for one request whose answer `seen` takes note of.
-    pub(super) fn for_request(
-        &self,
-        seen: Seen,
-    ) -> impl GrpcService<Body, ResponseBody = Body, Error = transport::Error, Future: Send> + Send + use<>
-    {
-        self.channel
-            .clone()
-            .map_response(move |response: Response<Body>| {
-                let (mut head, body) = response.into_parts();
-                let origin = Origin::of(&head);
-                seen.headers(&mut head.headers);
-                let body = body.map_frame(move |frame| seen.frame(frame, origin));
-                Response::from_parts(head, Body::new(body))
-            })
+    /// Makes a request, and puts what comes back into `received`, whether it ends well or not.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        received: &mut Received,
+    ) -> Result<(), Failed> {
+        match &mut self.way {
+            Way::Http1(sender) => {
+                sender.ready().await?;
+                receive(sender.send_request(request).await?, received).await
+            }
+            Way::Http2(channel) => {
+                let request = request.map(Body::new);
+                let response = channel.ready().await?.call(request).await?;
+                receive(response, received).await
+            }
+        }
     }
+}
+
+async fn receive<B>(response: Response<B>, received: &mut Received) -> Result<(), Failed>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<Failed>> + Unpin,
+{
+    let (head, mut body) = response.into_parts();
+    received.status = Some(head.status);
+    received.headers = head.headers;
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(Into::into)?.into_data() {
+            Ok(data) if received.body.len() + data.len() > MOST_BYTES => {
+                return Err("the answer is longer than any of OTLP".into());
+            }
+            Ok(data) => received.body.extend_from_slice(&data),
+            Err(frame) => received.trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Connection {
@@ -86,174 +171,5 @@ impl Executor<Pin<Box<dyn Future<Output = ()> + Send>>> for Tasks {
         // Those that have ended are kept until they are asked after.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
-    }
-}
-
-/// Who answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// Something that speaks gRPC.
-    Grpc,
-    /// Something on the way, with a page of its own.
-    Other,
-}
-
-impl Origin {
-    fn of(head: &http::response::Parts) -> Self {
-        let kind = head.headers.get(http::header::CONTENT_TYPE);
-        let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-        if is_grpc && head.status == http::StatusCode::OK {
-            Self::Grpc
-        } else {
-            Self::Other
-        }
-    }
-}
-
-/// What came of an answer, whatever tonic makes of it.
-#[derive(Clone, Debug)]
-pub(super) struct Seen(Arc<AtomicI32>);
-
-const NOTHING: i32 = -1;
-const MESSAGE: i32 = -2;
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self(Arc::new(AtomicI32::new(NOTHING)))
-    }
-}
-
-impl Seen {
-    /// Whether the server took the request, even if nobody can read what it says of it: its status is 0, or it sent a
-    /// message, which only comes for what was taken, and no status.
-    pub(super) fn taken(&self) -> bool {
-        matches!(self.0.load(Ordering::Relaxed), 0 | MESSAGE)
-    }
-
-    fn frame(
-        &self,
-        frame: Frame<prost::bytes::Bytes>,
-        origin: Origin,
-    ) -> Frame<prost::bytes::Bytes> {
-        // A message begins with a flag that is 0 or 1.
-        let is_message = frame
-            .data_ref()
-            .is_some_and(|data| matches!(data.first(), Some(0 | 1)));
-        if is_message && origin == Origin::Grpc && self.0.load(Ordering::Relaxed) == NOTHING {
-            self.0.store(MESSAGE, Ordering::Relaxed);
-        }
-        match frame.into_trailers() {
-            Ok(mut trailers) => {
-                self.headers(&mut trailers);
-                Frame::trailers(trailers)
-            }
-            Err(frame) => frame,
-        }
-    }
-
-    fn headers(&self, headers: &mut HeaderMap) {
-        if let Some(status) = headers.get(STATUS) {
-            let code = status
-                .to_str()
-                .ok()
-                .and_then(|code| code.parse::<u16>().ok());
-            self.0.store(
-                code.map_or(i32::from(u16::MAX), i32::from),
-                Ordering::Relaxed,
-            );
-        }
-        if headers.contains_key(STATUS_DETAILS) {
-            let metadata = MetadataMap::from_headers(std::mem::take(headers));
-            let readable = metadata
-                .get_all_bin(STATUS_DETAILS.as_str())
-                .iter()
-                .all(|details| details.to_bytes().is_ok());
-            *headers = metadata.into_headers();
-            if !readable {
-                headers.remove(STATUS_DETAILS);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    fn after(status: Option<&'static str>, message: bool) -> Seen {
-        let seen = Seen::default();
-        if message {
-            seen.frame(Frame::data("\0\0\0\0\0".into()), Origin::Grpc);
-        }
-        let mut trailers = HeaderMap::new();
-        trailers.extend(status.map(|status| (STATUS, HeaderValue::from_static(status))));
-        seen.frame(Frame::trailers(trailers), Origin::Grpc);
-        seen
-    }
-
-    #[test]
-    fn what_the_server_took_is_told_from_its_status_or_else_from_its_message() {
-        for (status, message, taken) in [
-            (Some("0"), true, true),
-            (Some("0"), false, true),
-            (None, true, true),
-            (None, false, false),
-            (Some("8"), true, false),
-            (Some("14"), false, false),
-            (Some("rubbish"), true, false),
-        ] {
-            assert_eq!(
-                after(status, message).taken(),
-                taken,
-                "{status:?} {message}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_page_of_something_on_the_way_is_no_message() {
-        for (origin, bytes) in [(Origin::Other, "\0\0\0\0\0"), (Origin::Grpc, "<html>")] {
-            let seen = Seen::default();
-            seen.frame(Frame::data(bytes.into()), origin);
-            assert!(!seen.taken(), "{origin:?} {bytes:?}");
-        }
-        for (status, kind, origin) in [
-            (200, "application/grpc", Origin::Grpc),
-            (200, "application/grpc+proto", Origin::Grpc),
-            (200, "text/html", Origin::Other),
-            (502, "application/grpc", Origin::Other),
-        ] {
-            let response = Response::builder()
-                .status(status)
-                .header("content-type", kind)
-                .body(());
-            assert_eq!(
-                Origin::of(&response.unwrap().into_parts().0),
-                origin,
-                "{status} {kind}"
-            );
-        }
-    }
-
-    #[test]
-    fn details_that_are_not_base64_do_not_get_through_and_others_do() {
-        for (details, stays) in [
-            ("CAgSAA", true),
-            ("CAgSAA==", true),
-            ("", true),
-            ("!!!not base64", false),
-            ("A", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(STATUS, HeaderValue::from_static("8"));
-            headers.insert(STATUS_DETAILS, HeaderValue::from_static(details));
-            Seen::default().headers(&mut headers);
-            assert_eq!(headers.contains_key(STATUS_DETAILS), stays, "{details}");
-            assert!(headers.contains_key(STATUS));
-            // This is what panics.
-            let _ = tonic::Status::from_header_map(&headers);
-        }
     }
 }

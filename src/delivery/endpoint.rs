@@ -1,74 +1,136 @@
-//! Where points are sent to, and with which headers: what the user wrote, checked before the first connection.
+//! Where points are sent to: what the user wrote, checked before the first connection.
 
 use std::fmt;
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use http::Uri;
-use tonic::metadata::{Ascii, KeyAndValueRef, MetadataKey, MetadataMap, MetadataValue};
+use http::uri::Authority;
 
-/// The address of a backend that speaks OTLP/gRPC in clear.
+/// The path of metrics below a base endpoint of OTLP/HTTP.
+const METRICS_PATH: &str = "/v1/metrics";
+
+/// How OTLP is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP/gRPC.
+    #[default]
+    Grpc,
+    /// OTLP/HTTP with Protocol Buffers.
+    HttpProtobuf,
+}
+
+impl Protocol {
+    /// The protocols by the names that OpenTelemetry gave them.
+    pub const NAMES: [&'static str; 2] = ["grpc", "http/protobuf"];
+
+    /// The protocol of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "grpc" => Some(Self::Grpc),
+            "http/protobuf" => Some(Self::HttpProtobuf),
+            _ => None,
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "OTLP/gRPC",
+            Self::HttpProtobuf => "OTLP/HTTP",
+        }
+    }
+
+    /// The port that it usually has.
+    #[must_use]
+    pub const fn usual_port(self) -> u16 {
+        match self {
+            Self::Grpc => 4317,
+            Self::HttpProtobuf => 4318,
+        }
+    }
+}
+
+/// How a URL is to be understood.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Whether an address without a scheme means that nothing is encrypted.
+    pub insecure: bool,
+    /// Whether the URL is that of metrics as it is, and not the base of such URLs.
+    pub complete: bool,
+}
+
+/// The address of a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    uri: Uri,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where it listens.
+    pub address: Address,
+    /// What is asked for there; OTLP/gRPC has no such choice.
+    path: String,
+}
+
+/// Where a backend listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// On a port.
+    Tcp {
+        /// Host and port.
+        authority: Authority,
+        /// Whether TLS is spoken there.
+        tls: bool,
+    },
+    /// On a socket of the file system.
+    Unix(PathBuf),
 }
 
 impl Endpoint {
-    /// As a URI of scheme and authority alone.
+    /// Where metrics go if nobody says so.
     #[must_use]
-    pub fn uri(&self) -> &Uri {
-        &self.uri
-    }
-
-    /// The host, without the brackets of an IPv6 address.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        let host = self.uri.host().unwrap_or_default();
-        host.strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host)
-    }
-
-    /// The port; that of HTTP where none is given.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.uri.port_u16().unwrap_or(80)
-    }
-
-    /// Whether the port was left to us.
-    #[must_use]
-    pub fn port_is_implied(&self) -> bool {
-        self.uri.port().is_none()
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self
-            .uri
-            .authority()
-            .map_or("", |authority| authority.as_str());
-        write!(f, "http://{authority}")
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    /// The endpoint, or what is wrong with it. The text itself is not repeated: it may hold a password.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(
-                "has no scheme: write it as http://HOST:PORT, for example http://localhost:4317"
-                    .to_owned(),
-            );
+    pub fn usual(protocol: Protocol) -> Self {
+        let authority = match protocol {
+            Protocol::Grpc => Authority::from_static("localhost:4317"),
+            Protocol::HttpProtobuf => Authority::from_static("localhost:4318"),
         };
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" => {}
-            "https" => {
-                return Err("asks for TLS, which this version does not speak: use http:// to a Collector nearby".to_owned());
-            }
-            _ => return Err("has an unknown scheme: use http://".to_owned()),
+        Self {
+            protocol,
+            address: Address::Tcp {
+                authority,
+                tls: false,
+            },
+            path: path_of(protocol, "", false),
         }
+    }
+
+    /// The endpoint that `text` names, or what is wrong with it. The text itself is not repeated: it may hold a password.
+    pub fn parse(text: &str, how: Reading) -> Result<Self, String> {
+        let protocol = how.protocol;
+        let shape = match protocol {
+            Protocol::Grpc => "http://HOST:4317",
+            Protocol::HttpProtobuf => "http://HOST:4318",
+        };
+        let (tls, rest) = match (text.split_once("://"), protocol) {
+            (Some((scheme, rest)), _) => match scheme.to_ascii_lowercase().as_str() {
+                "http" => (false, rest),
+                "https" => (true, rest),
+                "unix" if protocol == Protocol::Grpc => return unix(rest),
+                "unix" => {
+                    return Err("is a Unix socket, over which only OTLP/gRPC is spoken".to_owned());
+                }
+                _ => return Err("has an unknown scheme: use http:// or https://".to_owned()),
+            },
+            (None, Protocol::Grpc) if text.starts_with("unix:") => {
+                return unix(text.get("unix:".len()..).unwrap_or_default());
+            }
+            // As OpenTelemetry has it, for gRPC alone.
+            (None, Protocol::Grpc) if !text.is_empty() => (!how.insecure, text),
+            (None, _) => {
+                return Err(format!("has no scheme: write it as {shape}"));
+            }
+        };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
         if authority.contains('@') {
@@ -76,152 +138,149 @@ impl FromStr for Endpoint {
                 "holds a user name or password: put credentials into the headers".to_owned(),
             );
         }
-        if !path.is_empty() && path != "/" {
-            return Err(
-                "has a path, and OTLP/gRPC has none (/v1/metrics belongs to OTLP/HTTP, port 4318): write http://HOST:PORT".to_owned(),
-            );
+        if protocol == Protocol::Grpc && !path.is_empty() && path != "/" {
+            return Err(format!(
+                "has a path, and OTLP/gRPC has none ({METRICS_PATH} belongs to OTLP/HTTP, port 4318, --protocol http/protobuf): write {shape}"
+            ));
         }
-        let port = authority
-            .rsplit_once(':')
-            .filter(|(_, port)| !port.ends_with(']'));
-        if let Some((_, port)) = port
-            && !(port.bytes().all(|digit| digit.is_ascii_digit())
-                && port.parse::<u16>().is_ok_and(|port| port > 0))
+        if path.contains('#')
+            || http::uri::PathAndQuery::try_from(path).is_err() && !path.is_empty()
         {
-            return Err("has a bad port: it must be a number from 1 to 65535".to_owned());
+            return Err(format!("has a bad path: write {shape}/PATH"));
         }
-        if authority.is_empty() || authority.starts_with(':') {
-            return Err("has no host: write it as http://HOST:PORT".to_owned());
-        }
-        let bad_host = || "has a bad host: write it as http://HOST:PORT".to_owned();
-        if let Some(rest) = authority.strip_prefix('[') {
-            let (address, after) = rest.split_once(']').ok_or_else(bad_host)?;
-            let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
-            if !is_address || !(after.is_empty() || after.starts_with(':')) {
-                return Err(bad_host());
+        Ok(Self {
+            protocol,
+            address: Address::Tcp {
+                authority: parse_authority(authority, shape)?,
+                tls,
+            },
+            path: path_of(protocol, path, how.complete),
+        })
+    }
+
+    /// The host, without the brackets of an IPv6 address; nothing for a Unix socket.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        let Address::Tcp { authority, .. } = &self.address else {
+            return None;
+        };
+        let host = authority.host();
+        Some(
+            host.strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'))
+                .unwrap_or(host),
+        )
+    }
+
+    /// The port; that of the scheme where none is given.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match &self.address {
+            Address::Tcp { authority, tls } => {
+                authority.port_u16().unwrap_or(if *tls { 443 } else { 80 })
             }
+            Address::Unix(_) => 0,
         }
-        let uri: Uri = format!("http://{authority}/")
-            .parse()
-            .map_err(|_| bad_host())?;
-        Ok(Self { uri })
+    }
+
+    /// Whether the port was left to us.
+    #[must_use]
+    pub fn port_is_implied(&self) -> bool {
+        matches!(&self.address, Address::Tcp { authority, .. } if authority.port().is_none())
+    }
+
+    /// Whether TLS is spoken there.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.address, Address::Tcp { tls: true, .. })
+    }
+
+    /// What is asked for there.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The name that a request goes to.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        match &self.address {
+            Address::Tcp { authority, .. } => authority.as_str(),
+            Address::Unix(_) => "localhost",
+        }
     }
 }
 
-/// Headers that go with every request. Their values are secrets: nothing shows them.
-#[derive(Clone, Default)]
-pub struct Headers(MetadataMap);
-
-impl Headers {
-    /// Adds a header, or says what is wrong with it. A name that is none is not repeated either: a token whose own name
-    /// was forgotten looks like one.
-    pub fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let name = name.to_ascii_lowercase();
-        let key = MetadataKey::<Ascii>::from_bytes(name.as_bytes()).map_err(|_| {
-            "a name in it is no name of a gRPC header (binary headers, in -bin, are not taken)"
-                .to_owned()
-        })?;
-        if name.starts_with("grpc-") || matches!(name.as_str(), "te" | "content-type" | "host") {
-            return Err(
-                "a header in it belongs to gRPC itself (grpc-…, te, content-type, host)".to_owned(),
-            );
-        }
-        let mut value = MetadataValue::<Ascii>::try_from(value).map_err(|_| {
-            format!("the value of the header {name:?} has characters that a header cannot carry")
-        })?;
-        value.set_sensitive(true);
-        self.0.insert(key, value);
-        Ok(())
-    }
-
-    /// `text` without the values: a server may repeat what it was sent.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> String {
-        let values = self.0.iter().filter_map(|header| match header {
-            KeyAndValueRef::Ascii(_, value) => value.to_str().ok(),
-            KeyAndValueRef::Binary(..) => None,
-        });
-        // One that is as short as a word of the message would make that unreadable, and is no secret.
-        values
-            .filter(|value| value.len() >= 4)
-            .fold(text.to_owned(), |text, value| {
-                text.replace(value, "[redacted]")
-            })
-    }
-
-    /// For a request.
-    #[must_use]
-    pub fn metadata(&self) -> &MetadataMap {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Headers {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Headers({} of them)", self.0.len())
+        let path = match self.protocol {
+            Protocol::Grpc => "",
+            // What comes after a question mark may be a token.
+            Protocol::HttpProtobuf => self.path.split('?').next().unwrap_or_default(),
+        };
+        match &self.address {
+            Address::Tcp { authority, tls } => {
+                let scheme = if *tls { "https" } else { "http" };
+                write!(f, "{scheme}://{authority}{path}")
+            }
+            Address::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
     }
+}
+
+fn unix(path: &str) -> Result<Endpoint, String> {
+    if !path.starts_with('/') {
+        return Err("is no absolute path of a Unix socket: write unix:///PATH".to_owned());
+    }
+    Ok(Endpoint {
+        protocol: Protocol::Grpc,
+        address: Address::Unix(path.into()),
+        path: String::new(),
+    })
+}
+
+/// A base has the path of metrics put after its own, unless it is there already.
+fn path_of(protocol: Protocol, path: &str, complete: bool) -> String {
+    let (path, query) = match path.split_once('?') {
+        Some((path, query)) => (path, format!("?{query}")),
+        None => (path, String::new()),
+    };
+    match protocol {
+        Protocol::Grpc => String::new(),
+        Protocol::HttpProtobuf if complete && path.is_empty() => format!("/{query}"),
+        Protocol::HttpProtobuf if complete || path.ends_with(METRICS_PATH) => {
+            format!("{path}{query}")
+        }
+        Protocol::HttpProtobuf => {
+            format!("{}{METRICS_PATH}{query}", path.trim_end_matches('/'))
+        }
+    }
+}
+
+fn parse_authority(authority: &str, shape: &str) -> Result<Authority, String> {
+    let port = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.ends_with(']'));
+    if let Some((_, port)) = port
+        && !(port.bytes().all(|digit| digit.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port > 0))
+    {
+        return Err("has a bad port: it must be a number from 1 to 65535".to_owned());
+    }
+    if authority.is_empty() || authority.starts_with(':') {
+        return Err(format!("has no host: write it as {shape}"));
+    }
+    let bad_host = || format!("has a bad host: write it as {shape}");
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (address, after) = rest.split_once(']').ok_or_else(bad_host)?;
+        let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
+        if !is_address || !(after.is_empty() || after.starts_with(':')) {
+            return Err(bad_host());
+        }
+    }
+    authority.parse().map_err(|_| bad_host())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_is_scheme_host_and_port() {
-        for (text, host, port) in [
-            ("http://localhost:4317", "localhost", 4317),
-            ("HTTP://collector.example:4317/", "collector.example", 4317),
-            ("http://10.0.0.1", "10.0.0.1", 80),
-            ("http://[::1]:4317", "::1", 4317),
-            ("http://[::1]", "::1", 80),
-        ] {
-            let endpoint: Endpoint = text.parse().unwrap();
-            assert_eq!((endpoint.host(), endpoint.port()), (host, port), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_bad_endpoint_says_what_is_wrong_and_never_repeats_a_password() {
-        for (text, says) in [
-            ("localhost:4317", "no scheme"),
-            ("", "no scheme"),
-            ("http://host:4317/v1/metrics", "path"),
-            ("http://host:4317?x=1", "path"),
-            ("http://host:99999", "bad port"),
-            ("http://host:0", "bad port"),
-            ("http://host:", "bad port"),
-            ("http://host:-1", "bad port"),
-            ("http://host:+1", "bad port"),
-            ("http://[::1]x:80", "bad host"),
-            ("http://[zz]:4317", "bad host"),
-            ("http://[::1", "bad host"),
-            ("grpc://host:4317", "unknown scheme"),
-            ("https://host:4317", "TLS"),
-            ("http://user:secret@host:4317", "password"),
-            ("http://", "no host"),
-            ("http://:4317", "no host"),
-            ("http://a b:4317", "bad host"),
-        ] {
-            let error = text.parse::<Endpoint>().unwrap_err();
-            assert!(error.contains(says), "{text}: {error}");
-            assert!(!error.contains("secret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn headers_are_checked_and_never_shown() {
-        let mut headers = Headers::default();
-        headers.add("Authorization", "Bearer secret").unwrap();
-        assert!(headers.add("bad name", "v").is_err());
-        assert!(headers.add("grpc-timeout", "1S").is_err());
-        assert!(headers.add("token-bin", "AA").is_err());
-        let error = headers.add("x", "line\nfeed-secret").unwrap_err();
-        assert!(!error.contains("secret"), "{error}");
-        assert!(!format!("{headers:?}").contains("secret"));
-        assert_eq!(
-            headers.redact("you sent Bearer secret, twice Bearer secret"),
-            "you sent [redacted], twice [redacted]"
-        );
-        assert_eq!(headers.metadata().len(), 1);
-    }
-}
+#[path = "endpoint_tests.rs"]
+mod tests;

@@ -1,314 +1,288 @@
-//! OTLP over gRPC: the queued bytes as they are, one request at a time, nothing without a time limit.
+//! OTLP over gRPC: what is asked, and what an answer says. Pure: bytes in, bytes out.
 
-use std::error::Error;
-use std::io;
-use std::time::Duration;
-
-use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
-use prost::bytes::{Buf, BufMut, Bytes};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport;
-use tonic::{Request, Status};
+use prost::bytes::{BufMut, Bytes, BytesMut};
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::connection::{Connection, Seen};
-use super::endpoint::Headers;
-use super::transport::{Answer, Failure, Kind, Payload, Transport};
-use super::{Options, endpoint};
+use super::connection::Received;
+use super::transport::{Answer, Kind, Said};
 
-const PATH: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+/// The method that takes metrics.
+pub(super) const METRICS_PATH: &str =
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// A connection that takes longer to make is given up, the name's resolution included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
-/// While a request is under way, a connection that has been silent for this long is asked for a sign of life …
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// Before a message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
 
-/// … and left if it gives none within this time.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A backend that speaks OTLP/gRPC.
-#[derive(Debug)]
-pub struct Grpc {
-    address: endpoint::Endpoint,
-    endpoint: transport::Endpoint,
-    headers: Headers,
-    timeout: Duration,
-    /// Kept from one request to the next, as long as the server answers: after any other failure the next try resolves
-    /// the name anew, and does not hang on a connection that is dead.
-    connection: Option<Connection>,
+/// A request with this message, compressed already or not.
+pub(super) fn request(path: &str, message: &[u8], is_gzip: bool) -> http::Result<Request<Bytes>> {
+    let mut body = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    body.put_u8(u8::from(is_gzip));
+    // Requests are bounded far below that.
+    body.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    body.put_slice(message);
+    let mut request = Request::post(path)
+        .header(http::header::TE, "trailers")
+        .header(http::header::CONTENT_TYPE, "application/grpc")
+        .body(body.freeze())?;
+    if is_gzip {
+        request
+            .headers_mut()
+            .insert(ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(request)
 }
 
-impl Grpc {
-    /// A backend, not connected yet.
-    pub fn new(options: &Options) -> Result<Self, transport::Error> {
-        let endpoint = transport::Endpoint::from(options.endpoint.uri().clone())
-            .user_agent(concat!("tcpgauge/", env!("CARGO_PKG_VERSION")))?
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT);
-        Ok(Self {
-            address: options.endpoint.clone(),
-            endpoint,
-            headers: options.headers.clone(),
-            timeout: options.timeout,
-            connection: None,
-        })
+/// What an answer says, as far as it came.
+pub(super) fn read(received: &Received, was_gzip: bool) -> Said {
+    let Some(http) = received.status else {
+        return Said::Nothing;
+    };
+    let kind = received.headers.get(http::header::CONTENT_TYPE);
+    let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    let statuses = [received.trailers.as_ref(), Some(&received.headers)];
+    let status = statuses
+        .into_iter()
+        .flatten()
+        .find(|headers| headers.contains_key(STATUS));
+    match status {
+        Some(headers) => of_status(headers, received, was_gzip),
+        // Something on the way, with a page of its own.
+        None if !is_grpc || http != http::StatusCode::OK => Said::Refused {
+            kind: Kind::Page(http.as_u16()),
+            message: format!("HTTP {http}, and nothing of gRPC"),
+            asked: None,
+        },
+        // A message only comes for what was taken. It begins with a flag that is 0 or 1.
+        None if matches!(received.body.first(), Some(0 | 1)) => Said::Taken(unreadable()),
+        None => Said::Nothing,
     }
+}
 
-    async fn connect(&self) -> Result<Connection, Failure> {
-        let within = CONNECT_TIMEOUT.min(self.timeout);
-        match tokio::time::timeout(within, Connection::open(&self.endpoint)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.lost(&error)),
-            Err(_) => Err(Failure {
-                kind: Kind::ConnectTimeout,
-                message: format!(
-                    "no connection to {} within {within:?}: does its name resolve, is it the right address, and does a firewall let this host through?",
-                    self.address
-                ),
-                asked: None,
-            }),
-        }
+fn of_status(headers: &HeaderMap, received: &Received, was_gzip: bool) -> Said {
+    let headers = without_bad_details(headers);
+    let status = Status::from_header_map(&headers)
+        .unwrap_or_else(|| Status::unknown("a status that cannot be read"));
+    if status.code() == Code::Ok {
+        return Said::Taken(answer(&received.body));
     }
-
-    async fn request(
-        &self,
-        connection: &Connection,
-        seen: Seen,
-        bodies: Vec<Bytes>,
-    ) -> Result<Answer, Status> {
-        let mut request = Request::new(bodies);
-        *request.metadata_mut() = self.headers.metadata().clone();
-        let mut client = tonic::client::Grpc::new(connection.for_request(seen));
-        client
-            .ready()
-            .await
-            .map_err(|error| Status::from_error(error.into()))?;
-        let path = PathAndQuery::from_static(PATH);
-        let response = client
-            .unary(request, path, Concatenated)
-            .await?
-            .into_inner();
-        let partial = response.partial_success.unwrap_or_default();
-        Ok(Answer {
-            rejected_points: partial.rejected_data_points.max(0).cast_unsigned(),
-            message: self.headers.redact(&partial.error_message),
-        })
-    }
-
-    /// A server answered, and did not take it.
-    fn refused(&self, status: &Status) -> Failure {
-        let asked = status
+    let about_gzip = ["compress", "encoding", "gzip"]
+        .iter()
+        .any(|word| status.message().to_ascii_lowercase().contains(word));
+    let kind = if was_gzip && status.code() == Code::Unimplemented && about_gzip {
+        Kind::NoGzip
+    } else {
+        Kind::Status(status.code())
+    };
+    Said::Refused {
+        kind,
+        message: format!("{:?}: {}", status.code(), status.message()),
+        asked: status
             .get_details_retry_info()
-            .and_then(|info| info.retry_delay);
-        let pause = asked.map_or_else(String::new, |asked| {
-            format!(", and asks for a pause of {asked:?}")
-        });
-        let said = self.headers.redact(status.message());
-        Failure {
-            kind: Kind::Status(status.code()),
-            message: format!(
-                "{} answered {:?}: {}{pause}",
-                self.address,
-                status.code(),
-                printable(&said)
-            ),
-            asked,
-        }
-    }
-
-    /// A failure below gRPC: no server answered.
-    fn lost(&self, error: &(dyn Error + 'static)) -> Failure {
-        let (kind, advice) = diagnose(error);
-        Failure {
-            kind,
-            message: format!("{}: {}{advice}", self.address, chain(error)),
-            asked: None,
-        }
-    }
-
-    /// A connection was made, and broke before or during a request.
-    fn broke(&self, answered: bool, error: &(dyn Error + 'static)) -> Failure {
-        let failure = self.lost(error);
-        if answered || failure.kind != Kind::Lost {
-            return failure;
-        }
-        // How it breaks depends on who is faster, the server that hangs up or we who go on talking: one kind for all.
-        Failure {
-            kind: Kind::NotGrpc,
-            message: format!(
-                "{} took the connection, but does not answer in gRPC ({}): is it a TLS port, one for OTLP/HTTP, or a proxy without a backend?",
-                self.address,
-                chain(error),
-            ),
-            asked: None,
-        }
+            .and_then(|info| info.retry_delay),
     }
 }
 
-impl Transport for Grpc {
-    async fn send(&mut self, payload: Payload) -> Result<Answer, Failure> {
-        let Payload::Plain(bodies) = payload else {
-            return Err(Failure {
-                kind: Kind::NoGzip,
-                message: "gzip".to_owned(),
-                asked: None,
-            });
-        };
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
-        let seen = Seen::default();
-        let request = self.request(&connection, seen.clone(), bodies);
-        let ended = tokio::time::timeout(self.timeout, request).await;
-        let result = match ended {
-            Ok(Ok(answer)) => Ok(answer),
-            // To send it again would double it.
-            Ok(Err(_)) | Err(_) if seen.taken() => {
-                return Ok(Answer {
-                    rejected_points: 0,
-                    message: "an answer that cannot be read".to_owned(),
-                });
-            }
-            // A status that came over the wire has no cause on this side.
-            Ok(Err(status)) if status.source().is_none() => Err(self.refused(&status)),
-            Ok(Err(status)) => {
-                let cause = status.source().unwrap_or(&status);
-                return Err(self.broke(connection.answered, cause));
-            }
-            Err(_) => {
-                return Err(Failure {
-                    kind: Kind::Timeout,
-                    message: format!(
-                        "{} took the connection, but gave no answer within {:?}",
-                        self.address, self.timeout
-                    ),
-                    asked: None,
-                });
-            }
-        };
-        // Only a connection that gave a proper answer is used again: after anything else the next try makes a new one.
-        connection.answered = true;
-        self.connection = Some(connection);
-        result
-    }
-}
-
-/// What happened below gRPC, and what to look at.
-fn diagnose(error: &(dyn Error + 'static)) -> (Kind, &'static str) {
-    let mut cause = Some(error);
-    let mut text = String::new();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            match error.kind() {
-                io::ErrorKind::ConnectionRefused => {
-                    return (
-                        Kind::Refused,
-                        ": nobody listens there; is the backend running, and is this its OTLP/gRPC port?",
-                    );
-                }
-                io::ErrorKind::TimedOut
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::NetworkUnreachable => {
-                    return (
-                        Kind::Unreachable,
-                        ": is it the right address, and does a firewall let this host through?",
-                    );
-                }
-                _ => {}
-            }
-        }
-        text += &error.to_string();
-        cause = error.source();
-    }
-    if text.contains("dns error") {
-        return (Kind::Unresolved, ": the name does not resolve");
-    }
-    (Kind::Lost, "")
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-/// What a server says, fit for a log: bounded, on one line.
-pub(super) fn printable(message: &str) -> String {
-    const MOST: usize = 500;
-    let mut text: String = message
-        .chars()
-        .take(MOST)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if message.chars().nth(MOST).is_some() {
-        text.push('…');
-    }
-    text
-}
-
-/// Requests that are encoded already: one after the other they are one valid message, since Protocol Buffers merge repeated fields.
-#[derive(Clone, Copy, Debug)]
-struct Concatenated;
-
-impl Codec for Concatenated {
-    type Encode = Vec<Bytes>;
-    type Decode = ExportMetricsServiceResponse;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Concatenated {
-    type Item = Vec<Bytes>;
-    type Error = Status;
-
-    fn encode(&mut self, bodies: Vec<Bytes>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.reserve(bodies.iter().map(Bytes::len).sum());
-        for body in bodies {
-            into.put(body);
-        }
-        Ok(())
-    }
-}
-
-impl Decoder for Concatenated {
-    type Item = ExportMetricsServiceResponse;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        let response = ExportMetricsServiceResponse::decode(from.copy_to_bytes(from.remaining()));
+/// What is said of a request that was taken.
+fn answer(body: &[u8]) -> Answer {
+    match body.split_first_chunk::<PREFIX_BYTES>() {
         // It was taken, whatever was said about it: to send it again would double it.
-        Ok(Some(response.unwrap_or_default()))
+        None => Answer::default(),
+        Some(([0, _, _, _, _], message)) => answer_of(message),
+        Some(_) => unreadable(),
     }
+}
+
+/// What a message says of a request that was taken.
+pub(super) fn answer_of(message: &[u8]) -> Answer {
+    let Ok(response) = ExportMetricsServiceResponse::decode(message) else {
+        return unreadable();
+    };
+    let partial = response.partial_success.unwrap_or_default();
+    Answer {
+        rejected_points: partial.rejected_data_points.max(0).cast_unsigned(),
+        message: partial.error_message,
+    }
+}
+
+/// The answer to what was taken, where nobody can read what was said about it.
+pub(super) fn unreadable() -> Answer {
+    Answer {
+        rejected_points: 0,
+        message: "an answer that cannot be read".to_owned(),
+    }
+}
+
+/// Details that are not base64, which any proxy can send, make tonic panic.
+fn without_bad_details(headers: &HeaderMap) -> HeaderMap {
+    let metadata = MetadataMap::from_headers(headers.clone());
+    let readable = metadata
+        .get_all_bin(STATUS_DETAILS.as_str())
+        .iter()
+        .all(|details| details.to_bytes().is_ok());
+    let mut headers = metadata.into_headers();
+    if !readable {
+        headers.remove(STATUS_DETAILS);
+    }
+    headers
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
 
+    fn received(
+        status: u16,
+        headers: &[(&'static str, &'static str)],
+        body: &[u8],
+        trailers: &[(&'static str, &'static str)],
+    ) -> Received {
+        let map = |headers: &[(&'static str, &'static str)]| {
+            let pairs = headers.iter().map(|&(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            });
+            pairs.collect::<HeaderMap>()
+        };
+        Received {
+            status: Some(StatusCode::from_u16(status).unwrap()),
+            headers: map(headers),
+            body: body.into(),
+            trailers: (!trailers.is_empty()).then(|| map(trailers)),
+        }
+    }
+
+    const GRPC: (&str, &str) = ("content-type", "application/grpc");
+    const MESSAGE: &[u8] = &[0; 5];
+
+    fn kind_of(said: &Said) -> Option<Kind> {
+        match said {
+            Said::Refused { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+
     #[test]
-    fn what_a_server_says_fits_on_a_line() {
-        assert_eq!(printable("two\nlines\u{1b}[31m"), "two lines [31m");
-        assert_eq!(printable(&"é".repeat(600)).chars().count(), 501);
+    fn what_the_server_took_is_told_from_its_status_or_else_from_its_message() {
+        let taken = |said: &Said| matches!(said, Said::Taken(_));
+        let with = |status: Option<&'static str>, body: &[u8]| {
+            let trailers: Vec<_> = status
+                .map(|status| ("grpc-status", status))
+                .into_iter()
+                .collect();
+            read(&received(200, &[GRPC], body, &trailers), false)
+        };
+        for (status, body, expected) in [
+            (Some("0"), MESSAGE, true),
+            (Some("0"), b"", true),
+            (None, MESSAGE, true),
+            (None, b"", false),
+            (None, b"<html>", false),
+            (Some("8"), MESSAGE, false),
+            (Some("14"), b"", false),
+            (Some("rubbish"), MESSAGE, false),
+        ] {
+            let said = with(status, body);
+            assert_eq!(taken(&said), expected, "{status:?} {body:?}: {said:?}");
+        }
+        // All of it in the headers.
+        let said = read(
+            &received(200, &[GRPC, ("grpc-status", "0")], b"", &[]),
+            false,
+        );
+        assert!(taken(&said));
+        assert!(matches!(read(&Received::default(), false), Said::Nothing));
+    }
+
+    #[test]
+    fn a_page_of_something_on_the_way_is_no_answer() {
+        for (status, content_type) in [
+            (200, "text/html"),
+            (404, "text/html"),
+            (502, "application/grpc"),
+        ] {
+            let page = received(status, &[("content-type", content_type)], MESSAGE, &[]);
+            let found = kind_of(&read(&page, false));
+            assert_eq!(found, Some(Kind::Page(status)));
+        }
+        // A status is one, whatever is around it.
+        let refused = received(503, &[("grpc-status", "14")], b"", &[]);
+        assert_eq!(
+            kind_of(&read(&refused, false)),
+            Some(Kind::Status(Code::Unavailable))
+        );
+    }
+
+    #[test]
+    fn a_server_without_gzip_is_told_from_one_without_metrics() {
+        let refused = |message| {
+            let trailers = [("grpc-status", "12"), ("grpc-message", message)];
+            received(200, &[GRPC], b"", &trailers)
+        };
+        let no_gzip = refused("grpc: Decompressor is not installed for grpc-encoding \"gzip\"");
+        assert_eq!(kind_of(&read(&no_gzip, true)), Some(Kind::NoGzip));
+        let unimplemented = Some(Kind::Status(Code::Unimplemented));
+        assert_eq!(kind_of(&read(&no_gzip, false)), unimplemented);
+        let no_metrics = refused("unknown service opentelemetry.proto.collector.metrics.v1");
+        assert_eq!(kind_of(&read(&no_metrics, true)), unimplemented);
+    }
+
+    #[test]
+    fn details_that_are_not_base64_harm_nobody() {
+        for details in ["CAgSAA", "CAgSAA==", "", "!!!not base64", "A"] {
+            let trailers = [("grpc-status", "8"), ("grpc-status-details-bin", details)];
+            let said = read(&received(200, &[GRPC], b"", &trailers), false);
+            let expected = Some(Kind::Status(Code::ResourceExhausted));
+            assert_eq!(kind_of(&said), expected, "{details}");
+        }
+    }
+
+    #[test]
+    fn rejected_points_are_told_and_rubbish_is_taken() {
+        use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
+        let partial = ExportMetricsServiceResponse {
+            partial_success: Some(ExportMetricsPartialSuccess {
+                rejected_data_points: 3,
+                error_message: "too old".to_owned(),
+            }),
+        };
+        let message = partial.encode_to_vec();
+        let body = [
+            &[0, 0, 0, 0, u8::try_from(message.len()).unwrap()],
+            &message[..],
+        ]
+        .concat();
+        let found = answer(&body);
+        assert_eq!(
+            (found.rejected_points, found.message.as_str()),
+            (3, "too old")
+        );
+        assert_eq!(answer(&[1, 0, 0, 0, 1, 7]), unreadable());
+        assert_eq!(answer(&[0, 0, 0, 0, 1, 0xff]), unreadable());
+        assert_eq!(answer(&[]), Answer::default());
+    }
+
+    #[test]
+    fn a_request_is_a_message_with_its_length() {
+        for is_gzip in [false, true] {
+            let request = request(METRICS_PATH, b"abc", is_gzip).unwrap();
+            assert_eq!(
+                request.body()[..],
+                [u8::from(is_gzip), 0, 0, 0, 3, b'a', b'b', b'c']
+            );
+            assert_eq!(request.headers().contains_key(ENCODING), is_gzip);
+        }
     }
 }

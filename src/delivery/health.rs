@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::grpc::printable;
-use super::transport::{Answer, Failure, Kind};
+use super::transport::{Answer, Failure, Kind, printable};
 use super::verdict::Verdict;
 
 /// A backend that cannot make up its mind changes its state with every request. So many changes are said …

@@ -1,10 +1,13 @@
-//! What speaks on a port that does not speak gRPC in clear: told from the first bytes that it answers.
+//! What speaks on a port that does not speak what it was spoken to: told from the first bytes that it answers.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::endpoint::{Endpoint, Protocol};
 
 /// All of it together.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -21,8 +24,49 @@ const HTTP2_PREFACE: &[u8] =
 const TLS_CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03\
     tcpgauge asks: is this TLS here?\x00\x00\x02\xc0\x2f\x01\x00";
 
+/// What a port speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// TLS, whatever is in it.
+    Tls,
+    /// HTTP/1, in clear.
+    Http1,
+    /// HTTP/2, in clear.
+    Http2,
+}
+
+impl fmt::Display for Speaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls => "this is a TLS port, and tcpgauge spoke to it in clear",
+            Self::Http1 => "this is an HTTP/1 port in clear (OTLP/HTTP, 4318?)",
+            Self::Http2 => "this is an HTTP/2 port in clear (OTLP/gRPC, 4317?)",
+        })
+    }
+}
+
+impl Speaks {
+    /// What this means to somebody who spoke to it as `endpoint` says, to be put after what went wrong.
+    #[must_use]
+    pub fn to(self, endpoint: &Endpoint) -> String {
+        match (self, endpoint.is_encrypted(), endpoint.protocol) {
+            (Self::Tls, true, _)
+            | (Self::Http1, false, Protocol::HttpProtobuf)
+            | (Self::Http2, false, Protocol::Grpc) => String::new(),
+            (Self::Tls, false, _) => format!(": {self}: write https://"),
+            (Self::Http1 | Self::Http2, true, _) => format!(": {self}: write http://"),
+            (Self::Http1, false, Protocol::Grpc) => {
+                format!(": {self}, and tcpgauge speaks OTLP/gRPC (4317): --protocol http/protobuf")
+            }
+            (Self::Http2, false, Protocol::HttpProtobuf) => {
+                format!(": {self}, and tcpgauge speaks OTLP/HTTP (4318): --protocol grpc")
+            }
+        }
+    }
+}
+
 /// Asks the first of `addresses` that answers; nothing if no answer tells.
-pub async fn what_speaks_at(addresses: &[SocketAddr]) -> Option<&'static str> {
+pub async fn what_speaks_at(addresses: &[SocketAddr]) -> Option<Speaks> {
     tokio::time::timeout(PATIENCE, async {
         for address in addresses {
             // Many a TLS server hangs up without a word on who does not speak TLS, so it is asked in TLS too.
@@ -38,12 +82,12 @@ pub async fn what_speaks_at(addresses: &[SocketAddr]) -> Option<&'static str> {
     .ok()?
 }
 
-async fn ask(address: SocketAddr, first_words: &[u8]) -> Option<&'static str> {
+async fn ask(address: SocketAddr, first_words: &[u8]) -> Option<Speaks> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     stream.write_all(first_words).await.ok()?;
     let mut first = [0; 8];
     let mut length = 0;
-    while length < 3 {
+    while classify(first.get(..length)?).is_none() && length < first.len() {
         let Ok(Ok(count)) =
             tokio::time::timeout(SILENCE, stream.read(first.get_mut(length..)?)).await
         else {
@@ -57,13 +101,13 @@ async fn ask(address: SocketAddr, first_words: &[u8]) -> Option<&'static str> {
     classify(first.get(..length)?)
 }
 
-fn classify(answer: &[u8]) -> Option<&'static str> {
+fn classify(answer: &[u8]) -> Option<Speaks> {
     match answer {
         // An alert or handshake record of TLS (RFC 8446, section 5.1).
-        [0x15 | 0x16, 3, ..] => Some("this is a TLS port, and tcpgauge spoke to it in clear"),
-        [b'H', b'T', b'T', ..] => {
-            Some("this is an HTTP/1 port (OTLP/HTTP, 4318?), and tcpgauge speaks OTLP/gRPC (4317)")
-        }
+        [0x15 | 0x16, 3, ..] => Some(Speaks::Tls),
+        [b'H', b'T', b'T', ..] => Some(Speaks::Http1),
+        // A SETTINGS frame of less than 64 KiB, on stream 0 (RFC 9113, section 4.1).
+        [0, _, _, 4, _, 0, 0, 0, ..] => Some(Speaks::Http2),
         _ => None,
     }
 }
@@ -83,12 +127,9 @@ mod tests {
 
     #[test]
     fn the_first_bytes_tell_tls_and_http_1_from_the_rest() {
-        assert!(
-            classify(b"\x15\x03\x01\x00\x02\x02\x46").is_some_and(|found| found.contains("TLS"))
-        );
-        assert!(
-            classify(b"HTTP/1.1 400 Bad Request").is_some_and(|found| found.contains("HTTP/1"))
-        );
+        assert_eq!(classify(b"\x15\x03\x01\x00\x02\x02\x46"), Some(Speaks::Tls));
+        assert_eq!(classify(b"HTTP/1.1"), Some(Speaks::Http1));
+        assert_eq!(classify(b"\0\0\x12\x04\0\0\0\0"), Some(Speaks::Http2));
         for other in [&b"\x00\x00\x12\x04"[..], b"SSH-2.0", b"", b"\x15"] {
             assert_eq!(classify(other), None);
         }

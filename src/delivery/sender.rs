@@ -9,7 +9,7 @@ use super::backoff::Backoff;
 use super::health::Health;
 use super::outbox::Outbox;
 use super::queue::Batch;
-use super::transport::{Answer, Failure, Kind, Payload, Transport};
+use super::transport::{Answer, Failure, Payload, Transport};
 use super::verdict::{Verdict, verdict};
 
 /// The most that one request holds; gRPC servers take 4 MiB unless told otherwise.
@@ -89,10 +89,7 @@ impl<T: Transport> Sender<T> {
 
     /// Decides what becomes of a batch that was not taken, and says how long to wait.
     fn not_taken(&mut self, batch: &Batch, failure: &Failure) -> Duration {
-        let verdict = match failure.kind {
-            Kind::Status(code) => verdict(code),
-            _ => Verdict::Retry,
-        };
+        let verdict = verdict(failure.kind);
         let several = batch.bodies.len() > 1;
         match verdict {
             Verdict::Shrink if several && failure.asked.is_none() => self.halve(batch),

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use prost::bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tonic::Code;
 
 use super::super::queue::Bounds;
+use super::super::transport::Kind;
 use super::*;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -154,7 +154,7 @@ async fn each_status_keeps_or_drops_as_its_verdict_says() {
     {
         let run = Run::start(vec![Step::Take, Step::Refuse(code, None), Step::Take]);
         run.samples(0..5).await;
-        let (taken, dropped) = match verdict(code) {
+        let (taken, dropped) = match verdict(Kind::Status(code)) {
             Verdict::Isolate => (vec![0, 2, 3, 4], 1),
             _ => (vec![0, 1, 2, 3, 4], 0),
         };

@@ -1,5 +1,6 @@
 //! What the sender knows of a protocol: bytes go, an answer or a failure comes.
 
+use std::error::Error;
 use std::time::Duration;
 
 use prost::bytes::Bytes;
@@ -14,7 +15,7 @@ pub trait Transport: Send {
 /// What goes in one request.
 #[derive(Clone, Debug)]
 pub enum Payload {
-    /// Encoded requests; one after the other they are one valid request.
+    /// Encoded requests; one after the other they are one valid request, since Protocol Buffers merge repeated fields.
     Plain(Vec<Bytes>),
     /// The same, compressed already.
     Gzip {
@@ -48,6 +49,8 @@ pub struct Failure {
 /// What a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// What a request needs on this side, such as a file with a token, cannot be had.
+    Unusable,
     /// The name does not resolve.
     Unresolved,
     /// Nobody listens there.
@@ -56,14 +59,75 @@ pub enum Kind {
     Unreachable,
     /// Nothing came back while connecting.
     ConnectTimeout,
+    /// TLS failed.
+    Tls,
     /// Nothing came back to a request.
     Timeout,
     /// What took the connection speaks something else, or nothing at all.
-    NotGrpc,
+    OtherProtocol,
     /// The connection broke.
     Lost,
     /// The server does not take what is compressed.
     NoGzip,
-    /// A server answered so.
+    /// A server of gRPC answered so.
     Status(Code),
+    /// A server of OTLP/HTTP answered so.
+    Http(u16),
+    /// Something that does not speak gRPC answered so in its place.
+    Page(u16),
+}
+
+/// What an answer says.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// The request was taken.
+    Taken(Answer),
+    /// It was not.
+    Refused {
+        kind: Kind,
+        message: String,
+        /// How long to wait.
+        asked: Option<Duration>,
+    },
+    /// Nothing, so far.
+    Nothing,
+}
+
+/// What a server says, fit for a log: bounded, on one line.
+pub(super) fn printable(message: &str) -> String {
+    const MOST: usize = 500;
+    let mut text: String = message
+        .chars()
+        .take(MOST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if message.chars().nth(MOST).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// An error with its causes, each said once.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_fits_on_a_line() {
+        assert_eq!(printable("two\nlines\u{1b}[31m"), "two lines [31m");
+        assert_eq!(printable(&"é".repeat(600)).chars().count(), 501);
+    }
 }

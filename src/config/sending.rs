@@ -1,0 +1,118 @@
+//! The settings of delivery, put together: where to, how, and what may wait.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::layers::{Given, Layers};
+use super::settings::Form;
+use super::{HOUR, MINUTE, duration, pairs, text, values};
+use crate::delivery::endpoint::{Endpoint, Protocol, Reading};
+use crate::delivery::headers::Headers;
+use crate::delivery::{self, queue, tls};
+
+pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
+    let protocol = layers.take(
+        "protocol",
+        text(|name| values::choice(name, &Protocol::NAMES, Protocol::named)),
+    );
+    let insecure = layers.take("insecure", text(values::boolean));
+    let endpoint = endpoint(
+        layers,
+        protocol.unwrap_or_default(),
+        insecure.unwrap_or_default(),
+    );
+    let mut headers = layers.take("headers", |given| collect(&pairs(given)?, Headers::add));
+    let files = layers.take("header_files", |given| {
+        let files = pairs(given)?;
+        // What is wrong with them is found here, and where they belong is with the others.
+        collect(&files, Headers::add_file)?;
+        Ok(files)
+    });
+    if let (Some(headers), Some(files)) = (&mut headers, &files) {
+        for (name, path) in files {
+            let _ = headers.add_file(name, path);
+        }
+    }
+    let tls = tls(layers);
+    let compress = layers.take(
+        "compression",
+        text(|name| {
+            values::choice(name, &["none", "gzip"], |name| match name {
+                "none" => Some(false),
+                "gzip" => Some(true),
+                _ => None,
+            })
+        }),
+    );
+    let timeout = layers.take("timeout", duration(Duration::from_millis(100), 5 * MINUTE));
+    let bytes = layers.take(
+        "queue_bytes",
+        text(|size| values::bytes(size, 16 << 10, 1 << 30)),
+    );
+    let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
+    protocol?;
+    insecure?;
+    files?;
+    Some(delivery::Options {
+        endpoint: endpoint?,
+        headers: headers?,
+        tls: tls?,
+        compress: compress?,
+        timeout: timeout?,
+        queue: queue::Bounds {
+            bytes: bytes?,
+            age: age?,
+        },
+    })
+}
+
+fn endpoint(layers: &mut Layers, protocol: Protocol, insecure: bool) -> Option<Endpoint> {
+    layers.take("endpoint", |given| match given {
+        Given::Text(text, _) if text.is_empty() => Ok(Endpoint::usual(protocol)),
+        Given::Text(text, form) => {
+            let how = Reading {
+                protocol,
+                insecure,
+                complete: form == Form::Complete,
+            };
+            Endpoint::parse(&text, how)
+        }
+        Given::Pairs(_) => Err("must be a string".to_owned()),
+    })
+}
+
+fn tls(layers: &mut Layers) -> Option<tls::Options> {
+    let certificate = layers.take("certificate", text(file))?;
+    let client_certificate = layers.take("client_certificate", text(file))?;
+    let key = layers.take("client_key", text(file))?;
+    let client = match (client_certificate, key) {
+        (Some(certificate), Some(key)) => Some(tls::Client { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            return layers.refuse("client_certificate", "needs client_key beside it");
+        }
+        (None, Some(_)) => {
+            return layers.refuse("client_key", "needs client_certificate beside it");
+        }
+    };
+    Some(tls::Options {
+        certificate,
+        client,
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a parser of a setting can fail")]
+fn file(path: &str) -> Result<Option<PathBuf>, String> {
+    Ok((!path.is_empty()).then(|| path.into()))
+}
+
+fn collect(
+    pairs: &[(String, String)],
+    add: impl Fn(&mut Headers, &str, &str) -> Result<(), String>,
+) -> Result<Headers, String> {
+    let mut headers = Headers::default();
+    for (name, value) in pairs {
+        add(&mut headers, name, value)?;
+    }
+    Ok(headers)
+}
