@@ -77,8 +77,10 @@ async fn tcp(endpoint: &Endpoint, patience: Duration) -> Result<TcpStream, Failu
     for (index, address) in addresses.iter().enumerate() {
         // One that does not answer leaves the others their part.
         let left = deadline.saturating_duration_since(Instant::now());
-        let parts = u32::try_from(addresses.len() - index).unwrap_or(1).max(1);
-        match timeout(left / parts, TcpStream::connect(address)).await {
+        let parts = u32::try_from(addresses.len() - index).unwrap_or(1);
+        // The last one has all that is left, and whoever waits for all of it says when it is over.
+        let part = if parts > 1 { left / parts } else { 2 * left };
+        match timeout(part, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Small messages, which nobody wants to wait for each other.
                 let _ = stream.set_nodelay(true);

@@ -134,9 +134,9 @@ fn a_log_in_json_is_one_object_a_line() {
 #[test]
 fn a_log_level_leaves_out_what_is_below_it() {
     let mut command = reading(&["run", "--log-level", "warn"]);
-    command.env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+    command.env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");
     let mut agent = Agent::start(command);
-    agent.until("OTEL_EXPORTER_OTLP_COMPRESSION");
+    agent.until("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE");
     let run = agent.stop();
     assert!(!run.stderr.contains("INFO"), "{}", run.stderr);
 }
