@@ -4,12 +4,14 @@
 //! a full dump, and that with the tables, before anything is believed, and again now and then. What disagrees or fails gives
 //! way to what costs more, and is tried again later.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::compare::compare;
+use super::compare::{Disagreement, compare};
 use super::diag::DiagError;
+use super::diag::tally::Negative;
 use super::ways::{Kernel, Ways};
 use super::{Choice, Impossible, Options, ReadError, Reading, Source};
 
@@ -19,8 +21,9 @@ const RELIANCE: Duration = Duration::from_mins(15);
 /// So soon is tried again what failed and was not wrong.
 const RECOVERY: Duration = Duration::from_mins(1);
 
-/// A comparison that disagrees is made once more, for what changes meanwhile cannot all be known.
-const COMPARISONS: u32 = 2;
+/// A comparison that disagrees is made again, for what changes meanwhile cannot all be known: no counter tells of a listener that
+/// comes and goes.
+const COMPARISONS: u32 = 5;
 
 /// A source that weighs how to read, and says so with each reading.
 #[derive(Debug)]
@@ -39,6 +42,32 @@ struct Settled {
     /// Nothing where only another place to read could change it.
     until: Option<Instant>,
     impossible: Option<Impossible>,
+}
+
+/// What makes one comparison fail.
+#[derive(Clone, Copy)]
+enum Doubt {
+    Negative(Negative),
+    Disagreement(Disagreement),
+}
+
+impl Doubt {
+    fn is_again(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Negative(one), Self::Negative(other)) => one.state == other.state,
+            (Self::Disagreement(one), Self::Disagreement(other)) => one.is_again(other),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Negative(negative) => negative.fmt(f),
+            Self::Disagreement(disagreement) => disagreement.fmt(f),
+        }
+    }
 }
 
 /// Why a way is not relied on.
@@ -220,46 +249,56 @@ impl<K: Kernel> Chosen<K> {
         second: Source,
         stop: &AtomicBool,
     ) -> Result<Result<Reading, Trouble>, ReadError> {
-        let mut trouble = None;
+        let mut failed = false;
+        let mut doubt: Option<Doubt> = None;
         for _ in 0..COMPARISONS {
-            trouble = match self.agree_once(first, second, stop) {
-                Ok(Ok(reading)) => return Ok(Ok(reading)),
-                Ok(Err(disagreement)) => Some(Trouble::Disagrees(disagreement)),
+            match self.agree_once(first, second, stop) {
+                Ok((reading, None)) => return Ok(Ok(reading)),
+                Ok((reading, Some(found))) => {
+                    // What is not wrong in the same way again is of sockets that came and went.
+                    if doubt.is_some_and(|before| !found.is_again(&before)) {
+                        return Ok(Ok(reading));
+                    }
+                    doubt = Some(found);
+                }
                 Err(error) if error.is_stopped() => return Err(error),
-                Err(ReadError::Diag(error)) => Some(Trouble::Fails(error.to_string())),
+                Err(ReadError::Diag(error)) => {
+                    if std::mem::replace(&mut failed, true) {
+                        return Ok(Err(Trouble::Fails(error.to_string())));
+                    }
+                }
                 Err(error) => return Err(error),
-            };
+            }
         }
-        let never = || Trouble::Fails("nothing was compared".to_owned());
-        Ok(Err(trouble.unwrap_or_else(never)))
+        let why = doubt.map_or_else(
+            || "it fails now and then".to_owned(),
+            |doubt| doubt.to_string(),
+        );
+        Ok(Err(Trouble::Disagrees(why)))
     }
 
+    /// The reading of the first, if it can be had, and what is doubtful about it.
     fn agree_once(
         &mut self,
         first: Source,
         second: Source,
         stop: &AtomicBool,
-    ) -> Result<Result<Reading, String>, ReadError> {
+    ) -> Result<(Reading, Option<Doubt>), ReadError> {
         let before = self.kernel.activity().map_err(DiagError::from)?;
         let one = self.kernel.take(first, stop);
         let other = self.kernel.take(second, stop)?;
         let after = self.kernel.activity().map_err(DiagError::from)?;
-        Ok(match one {
+        match one {
             Err(ReadError::Diag(DiagError::Negative(negative))) => {
-                if negative.deficit() <= after.connections_since(&before) {
-                    Ok(other)
-                } else {
-                    Err(negative.to_string())
-                }
+                let is_explained = negative.deficit() <= after.connections_since(&before);
+                Ok((other, (!is_explained).then_some(Doubt::Negative(negative))))
             }
             one => {
                 let one = one?;
-                match compare(&one, &other, &before, &after) {
-                    Ok(()) => Ok(one),
-                    Err(disagreement) => Err(disagreement.to_string()),
-                }
+                let doubt = compare(&one, &other, &before, &after).err();
+                Ok((one, doubt.map(Doubt::Disagreement)))
             }
-        })
+        }
     }
 
     fn step_down(
@@ -319,11 +358,11 @@ impl Trouble {
     }
 }
 
-fn netlink_is_off(why: impl std::fmt::Display) -> String {
+fn netlink_is_off(why: impl fmt::Display) -> String {
     format!("readings over netlink are off: {why}")
 }
 
-fn sparse_is_off(why: impl std::fmt::Display) -> String {
+fn sparse_is_off(why: impl fmt::Display) -> String {
     format!("sparse readings are off: {why}")
 }
 

@@ -21,6 +21,14 @@ pub(super) struct Disagreement {
     allowed: u64,
 }
 
+impl Disagreement {
+    /// Whether it is the same again: what is wrong in itself is wrong each time, in the same state and the same direction.
+    pub(super) fn is_again(&self, other: &Self) -> bool {
+        let direction = |it: &Self| it.first.1.cmp(&it.second.1);
+        (self.state, self.family, direction(self)) == (other.state, other.family, direction(other))
+    }
+}
+
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let family = self.family.map_or("", Family::name);

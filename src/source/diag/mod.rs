@@ -24,6 +24,7 @@ use rustix::net::{
 
 use self::counters::{Activity, CountersError, Files};
 use self::message::MessageError;
+use self::mptcp::Found;
 pub use self::mptcp::Unproven;
 use self::tally::{Negative, Tally};
 use super::Sockets;
@@ -92,6 +93,7 @@ pub(super) struct Diag {
     files: Files,
     buffer: Vec<u8>,
     sequence: u32,
+    counts_mptcp: bool,
 }
 
 impl Diag {
@@ -101,6 +103,7 @@ impl Diag {
             files: Files::new(directory),
             buffer: Vec::new(),
             sequence: 0,
+            counts_mptcp: false,
         }
     }
 
@@ -139,7 +142,12 @@ impl Diag {
 
     /// Whether the kernel's counter of IPv6 sockets counts those of MPTCP.
     pub(super) fn counts_mptcp(&mut self) -> Result<(), Unproven> {
-        mptcp::probe(|| self.files.counters().map(|counters| counters.inuse6))
+        // A kernel that can count does not forget it; one without MPTCP may be given it.
+        if !self.counts_mptcp {
+            let inuse6 = || self.files.counters().map(|counters| counters.inuse6);
+            self.counts_mptcp = mptcp::probe(inuse6)? == Found::Counted;
+        }
+        Ok(())
     }
 
     fn dump(&mut self, states: u32, stop: &AtomicBool) -> Result<Tally, DiagError> {

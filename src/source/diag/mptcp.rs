@@ -11,10 +11,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen,
 
 use super::counters::CountersError;
 
-/// So many listeners are opened at once; others may open and close meanwhile.
-const LISTENERS: usize = 4;
+/// So many listeners are opened at once; on a busy host dozens of others open and close meanwhile.
+const LISTENERS: usize = 32;
 /// So many of them must be seen.
-const ENOUGH: u64 = 3;
+const ENOUGH: u64 = 16;
 const TRIES: u32 = 3;
 
 /// Why the counter of IPv6 sockets is not relied on.
@@ -33,14 +33,23 @@ pub enum Unproven {
     Counters(#[from] CountersError),
 }
 
+/// What was found, where nothing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// They are counted.
+    Counted,
+    /// There are none, for now.
+    None,
+}
+
 /// Opens listeners on loopback, and looks whether `inuse6` rises.
 pub(super) fn probe(
     mut inuse6: impl FnMut() -> Result<Option<u64>, CountersError>,
-) -> Result<(), Unproven> {
+) -> Result<Found, Unproven> {
     for _ in 0..TRIES {
         let Some(before) = inuse6()? else {
             // No IPv6.
-            return Ok(());
+            return Ok(Found::None);
         };
         let mut listeners = [const { None::<OwnedFd> }; LISTENERS];
         for listener in &mut listeners {
@@ -49,14 +58,14 @@ pub(super) fn probe(
                 // No MPTCP, or no IPv6: there is nothing to miscount.
                 Err(
                     Errno::PROTONOSUPPORT | Errno::NOPROTOOPT | Errno::AFNOSUPPORT | Errno::INVAL,
-                ) => return Ok(()),
+                ) => return Ok(Found::None),
                 Err(errno) => return Err(Unproven::Untried(errno.into())),
             }
         }
         let during = inuse6()?.unwrap_or_default();
         drop(listeners);
         if during >= before + ENOUGH {
-            return Ok(());
+            return Ok(Found::Counted);
         }
     }
     Err(Unproven::Uncounted)
