@@ -1,5 +1,6 @@
 //! The composition root: puts the pipeline together, ticks, and takes it down again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,8 +16,8 @@ use crate::delivery::sender::Sender;
 use crate::identity::Identity;
 use crate::otlp::pipeline::Pipeline;
 use crate::otlp::resource;
-use crate::reader::Reader;
-use crate::sample::Sample;
+use crate::reader::{Done, Reader};
+use crate::sample::{Delivery, Sample, Vitals};
 use crate::schedule::Schedule;
 use crate::source::namespace::Namespace;
 use crate::source::{Fault, Options, ReadError};
@@ -55,19 +56,28 @@ pub async fn run(
         let patience = next.max(began + LAST_READING.min(config.interval));
         let patience = until(patience, &mut stop);
         let reading = reader.read(began.into_std(), patience).await;
-        if let Ok(Err(ReadError::Impossible(why))) = &reading
-            && first
-        {
-            anyhow::bail!(
-                "--source diag is not possible here: {why}; --source auto reads the tables"
-            );
-        }
-        first = false;
-        let sample = match reading {
-            Ok(answer) => Sample::new(time, answer),
-            Err(fault) => Sample::failed(time, fault),
+        let reading_took = moment() - began;
+        let (mut sample, resident_bytes) = match reading {
+            Ok(Done {
+                reading: Err(ReadError::Impossible(why)),
+                ..
+            }) if first => {
+                anyhow::bail!(
+                    "--source diag is not possible here: {why}; --source auto reads the tables"
+                );
+            }
+            Ok(done) => (Sample::new(time, done.reading), done.resident_bytes),
+            Err(fault) => (Sample::failed(time, fault), None),
         };
+        first = false;
         faults.log(&sample);
+        sample.vitals = Some(Vitals {
+            reading_took,
+            faults: faults.counted.clone(),
+            cpu: cpu(),
+            resident_bytes,
+            delivery: shipping.as_ref().map(Shipping::stats),
+        });
         source.log(&sample);
         see(&sample);
         if !sample.readings.is_empty() {
@@ -115,6 +125,12 @@ fn now() -> SystemTime {
 )]
 fn moment() -> Instant {
     Instant::now()
+}
+
+/// The CPU time that this process has used.
+fn cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(used).unwrap_or_default()
 }
 
 fn since_epoch(time: SystemTime) -> Duration {
@@ -222,6 +238,11 @@ impl Shipping {
         }))
     }
 
+    /// How delivery is.
+    fn stats(&self) -> Delivery {
+        Delivery::default()
+    }
+
     fn export(&mut self, sample: Sample) {
         let exported = self.pipeline.export(sample);
         let gone = self.sender.is_finished();
@@ -287,10 +308,15 @@ impl SourceLog {
 #[derive(Default)]
 struct FaultLog {
     said: Vec<String>,
+    /// By their reason, since the start.
+    counted: BTreeMap<&'static str, u64>,
 }
 
 impl FaultLog {
     fn log(&mut self, sample: &Sample) {
+        for fault in &sample.faults {
+            *self.counted.entry(fault.reason).or_default() += 1;
+        }
         // Numbers in a fault change from sample to sample; that is no news.
         let news = |fault: &Fault| fault.to_string().replace(|c: char| c.is_ascii_digit(), "");
         let faults: Vec<_> = sample.faults.iter().map(news).collect();

@@ -9,17 +9,26 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use crate::source::chosen::Chosen;
-use crate::source::{Fault, Options, ReadError, Reading};
+use crate::source::{Fault, Options, ReadError, Reading, namespace};
 
 const GONE: &str = "the thread that reads is gone; this is a bug in tcpgauge";
 
 type Answer = Result<Reading, ReadError>;
 
+/// What comes back from the thread.
+#[derive(Debug)]
+pub struct Done {
+    /// The reading.
+    pub reading: Answer,
+    /// The memory that the process has after it; nothing where the proc root does not show that.
+    pub resident_bytes: Option<u64>,
+}
+
 /// A thread with a source.
 #[derive(Debug)]
 pub struct Reader {
     requests: thread_channel::Sender<Instant>,
-    answers: mpsc::Receiver<Answer>,
+    answers: mpsc::Receiver<Done>,
     stop: Arc<AtomicBool>,
     /// A reading that was given up has not ended yet.
     overdue: bool,
@@ -40,9 +49,14 @@ impl Reader {
         std::thread::Builder::new()
             .name("reader".to_owned())
             .spawn(move || {
+                let root = options.proc_root.clone();
                 let mut source = Chosen::new(options);
                 while let Ok(now) = wanted.recv() {
-                    if give.blocking_send(source.read(now, &stopped)).is_err() {
+                    let done = Done {
+                        reading: source.read(now, &stopped),
+                        resident_bytes: namespace::resident_bytes(&root),
+                    };
+                    if give.blocking_send(done).is_err() {
                         break;
                     }
                 }
@@ -63,7 +77,7 @@ impl Reader {
         &mut self,
         now: Instant,
         patience: impl Future<Output = ()>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Done, Fault> {
         tokio::pin!(patience);
         if self.overdue {
             tokio::select! {
@@ -93,6 +107,7 @@ impl Reader {
         Fault {
             what: self.what.clone(),
             why: why.to_owned(),
+            reason: "timeout",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What one tick saw. Everything that tells of a tick tells of the same [`Sample`].
 
-use std::time::SystemTime;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -18,6 +19,45 @@ pub struct Sample {
     pub faults: Vec<Fault>,
     /// What was read.
     pub readings: Vec<Reading>,
+    /// How the agent is, where it is one that samples.
+    #[serde(skip)]
+    pub vitals: Option<Vitals>,
+}
+
+/// How the agent is: what it tells of itself with a sample. Counters are of all the time since it started.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vitals {
+    /// How long the reading took, or the attempt.
+    pub reading_took: Duration,
+    /// Faults by their reason.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// CPU time of the process.
+    pub cpu: Duration,
+    /// Memory of the process; nothing where the proc root does not show it.
+    pub resident_bytes: Option<u64>,
+    /// How delivery is, where something is delivered.
+    pub delivery: Option<Delivery>,
+}
+
+/// What waits to be delivered and what became of the rest. Records are samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Records that wait.
+    pub records: u64,
+    /// Their size in memory.
+    pub bytes: u64,
+    /// The age of the oldest.
+    pub oldest: Duration,
+    /// Records that were delivered.
+    pub sent: u64,
+    /// Records that were dropped, for want of room.
+    pub dropped_full: u64,
+    /// Records that were dropped for their age.
+    pub dropped_old: u64,
+    /// Records that were dropped because the backend refuses them.
+    pub dropped_refused: u64,
+    /// Points that the backend threw away in what it took.
+    pub rejected_points: u64,
 }
 
 impl Sample {
@@ -29,6 +69,7 @@ impl Sample {
                 time,
                 faults: reading.faults(),
                 readings: vec![reading],
+                vitals: None,
             },
             Err(error) => Self::failed(time, error.fault()),
         }
@@ -41,6 +82,7 @@ impl Sample {
             time,
             faults: vec![fault],
             readings: Vec::new(),
+            vitals: None,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn take(options: Options) -> anyhow::Result<Sample> {
     let runtime = runtime()?;
     let reading = runtime.block_on(async { reader.read(now, tokio::time::sleep(PATIENCE)).await });
     Ok(match reading {
-        Ok(answer) => Sample::new(time, answer),
+        Ok(done) => Sample::new(time, done.reading),
         Err(fault) => Sample::failed(time, fault),
     })
 }

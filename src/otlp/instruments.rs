@@ -1,12 +1,7 @@
 //! The one table of instruments. What is registered, exported and documented comes from it.
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{AsyncInstrument, Meter};
-
-use super::pipeline::Latest;
+use super::values::Values;
 use crate::sample::Five;
-use crate::source::{Reading, Sockets};
-use crate::tcp::{Counts, Family, State};
 
 /// Which metrics are exported, and how finely.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +75,7 @@ pub struct Instrument {
     /// The group that it is chosen with.
     pub group: Group,
     /// Where its values come from.
-    values: Values,
+    pub(super) values: Values,
 }
 
 /// What an instrument is to OpenTelemetry.
@@ -115,13 +110,6 @@ pub struct Attribute {
     pub values: &'static str,
     /// The setting that it is there with, if it is not always.
     pub only_with: Option<&'static str>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Values {
-    Five(Five),
-    States,
-    StepDowns,
 }
 
 /// Every instrument.
@@ -203,6 +191,20 @@ pub const INSTRUMENTS: &[Instrument] = &[
         values: Values::States,
     },
     Instrument {
+        name: "tcpgauge.source.active",
+        unit: "1",
+        kind: Kind::Gauge,
+        description: "Whether a source took the reading",
+        meaning: "1 for the source that was used, 0 for the others.",
+        attributes: &[Attribute {
+            key: "tcpgauge.source",
+            values: "`diag`, `diag-full`, `text`",
+            only_with: None,
+        }],
+        group: Group::Own,
+        values: Values::Sources,
+    },
+    Instrument {
         name: "tcpgauge.source.step_downs",
         unit: "{step}",
         kind: Kind::Counter,
@@ -210,116 +212,134 @@ pub const INSTRUMENTS: &[Instrument] = &[
         meaning: "A cheaper way to read failed, or disagreed with a dearer one, since the agent started. The numbers are right all the same; the log and `tcpgauge check` say what was wrong.",
         attributes: &[],
         group: Group::Own,
-        values: Values::StepDowns,
+        values: Values::Reading(|reading| reading.step_downs),
+    },
+    Instrument {
+        name: "tcpgauge.reading.duration",
+        unit: "s",
+        kind: Kind::Gauge,
+        description: "Time from the tick to the end of the reading",
+        meaning: "Of a reading that failed or was given up too. Near the interval, readings get lost.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Seconds(|vitals| Some(vitals.reading_took.as_secs_f64())),
+    },
+    Instrument {
+        name: "tcpgauge.reading.rows",
+        unit: "{row}",
+        kind: Kind::Gauge,
+        description: "Rows of the tables, or sockets of a dump, that were read",
+        meaning: "What the reading had to look at: with `diag` only sockets in rare states.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Reading(|reading| reading.rows),
+    },
+    Instrument {
+        name: "tcpgauge.reading.malformed",
+        unit: "{line}",
+        kind: Kind::Gauge,
+        description: "Lines of the tables that are no row",
+        meaning: "More than 0: the totals may be short, and are not exported with this sample.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Reading(|reading| reading.malformed),
+    },
+    Instrument {
+        name: "tcpgauge.faults",
+        unit: "{fault}",
+        kind: Kind::Counter,
+        description: "Readings that are missing or incomplete",
+        meaning: "Each is a gap in the five, or a number that is not all there; the log says what it is.",
+        attributes: &[Attribute {
+            key: "error.type",
+            values: "`open`, `read`, `empty`, `not_the_host`, `netlink`, `distrusted`, `impossible`, `timeout`, `malformed`, `unrecognised`",
+            only_with: None,
+        }],
+        group: Group::Own,
+        values: Values::Faults,
+    },
+    Instrument {
+        name: "tcpgauge.queue.records",
+        unit: "{sample}",
+        kind: Kind::Gauge,
+        description: "Samples that wait to be delivered",
+        meaning: "Other than 0 or 1 the backend is away or slow; the log says why.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Vitals(|vitals| Some(vitals.delivery?.records)),
+    },
+    Instrument {
+        name: "tcpgauge.queue.size",
+        unit: "By",
+        kind: Kind::Gauge,
+        description: "Memory of what waits to be delivered",
+        meaning: "At `--queue-bytes` the oldest samples are dropped.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Vitals(|vitals| Some(vitals.delivery?.bytes)),
+    },
+    Instrument {
+        name: "tcpgauge.queue.oldest_age",
+        unit: "s",
+        kind: Kind::Gauge,
+        description: "How long the oldest sample has waited",
+        meaning: "At `--queue-age` it is dropped.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Seconds(|vitals| Some(vitals.delivery?.oldest.as_secs_f64())),
+    },
+    Instrument {
+        name: "tcpgauge.delivery.sent",
+        unit: "{sample}",
+        kind: Kind::Counter,
+        description: "Samples that a backend took",
+        meaning: "Its rate is one a tick.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Vitals(|vitals| Some(vitals.delivery?.sent)),
+    },
+    Instrument {
+        name: "tcpgauge.delivery.dropped",
+        unit: "{sample}",
+        kind: Kind::Counter,
+        description: "Samples that were dropped",
+        meaning: "Lost: what waits was at its bounds (`full`, `old`), or the backend refuses the sample (`refused`).",
+        attributes: &[Attribute {
+            key: "tcpgauge.drop.reason",
+            values: "`full`, `old`, `refused`",
+            only_with: None,
+        }],
+        group: Group::Own,
+        values: Values::Dropped,
+    },
+    Instrument {
+        name: "tcpgauge.delivery.rejected_points",
+        unit: "{point}",
+        kind: Kind::Counter,
+        description: "Points that a backend threw away in what it took",
+        meaning: "Its partial success; the log has its words.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Vitals(|vitals| Some(vitals.delivery?.rejected_points)),
+    },
+    Instrument {
+        name: "tcpgauge.process.cpu",
+        unit: "s",
+        kind: Kind::Counter,
+        description: "CPU time of the agent",
+        meaning: "User and system.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Seconds(|vitals| Some(vitals.cpu.as_secs_f64())),
+    },
+    Instrument {
+        name: "tcpgauge.process.memory",
+        unit: "By",
+        kind: Kind::Gauge,
+        description: "Resident memory of the agent",
+        meaning: "Not there where the proc root does not show this process.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Vitals(|vitals| vitals.resident_bytes),
     },
 ];
-
-/// Registers what `options` choose; each instrument tells of the latest sample, or nothing.
-pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
-    for instrument in INSTRUMENTS {
-        if instrument.group != Group::Five && !options.groups.contains(&instrument.group) {
-            continue;
-        }
-        let observe = observer(instrument.values, options.split_network_type);
-        let latest = latest.clone();
-        match instrument.kind {
-            Kind::Gauge => {
-                meter
-                    .u64_observable_gauge(instrument.name)
-                    .with_unit(instrument.unit)
-                    .with_description(instrument.description)
-                    .with_callback(move |points: &dyn AsyncInstrument<u64>| {
-                        latest.each_trusted(|reading| {
-                            observe(reading, &|value, attributes| {
-                                points.observe(value, attributes);
-                            });
-                        });
-                    })
-                    .build();
-            }
-            Kind::Counter => {
-                meter
-                    .u64_observable_counter(instrument.name)
-                    .with_unit(instrument.unit)
-                    .with_description(instrument.description)
-                    .with_callback(move |points: &dyn AsyncInstrument<u64>| {
-                        latest.each_trusted(|reading| {
-                            observe(reading, &|value, attributes| {
-                                points.observe(value, attributes);
-                            });
-                        });
-                    })
-                    .build();
-            }
-            Kind::UpDownCounter => {
-                meter
-                    .i64_observable_up_down_counter(instrument.name)
-                    .with_unit(instrument.unit)
-                    .with_description(instrument.description)
-                    .with_callback(move |points: &dyn AsyncInstrument<i64>| {
-                        latest.each_trusted(|reading| {
-                            observe(reading, &|value, attributes| {
-                                points
-                                    .observe(i64::try_from(value).unwrap_or(i64::MAX), attributes);
-                            });
-                        });
-                    })
-                    .build();
-            }
-        }
-    }
-}
-
-type Observe = Box<dyn Fn(&Reading, &dyn Fn(u64, &[KeyValue])) + Send + Sync>;
-
-fn observer(values: Values, split: bool) -> Observe {
-    match values {
-        Values::Five(five) => Box::new(move |reading, point| point(five.of(reading), &[])),
-        Values::StepDowns => Box::new(|reading, point| point(reading.step_downs, &[])),
-        Values::States if split => {
-            let ipv4 = state_attributes(Some(Family::Ipv4));
-            let ipv6 = state_attributes(Some(Family::Ipv6));
-            Box::new(move |reading, point| {
-                let tell = |counts: &Counts, attributes: &[(State, Vec<KeyValue>)]| {
-                    for (state, attributes) in attributes {
-                        point(counts.get(*state), attributes);
-                    }
-                };
-                // A reading that does not tell the families apart has no such points.
-                if let Sockets::ByFamily {
-                    ipv4: counts4,
-                    ipv6: counts6,
-                } = &reading.sockets
-                {
-                    tell(counts4, &ipv4);
-                    if let Some(counts) = counts6 {
-                        tell(counts, &ipv6);
-                    }
-                }
-            })
-        }
-        Values::States => {
-            let states = state_attributes(None);
-            Box::new(move |reading, point| {
-                let counts = reading.sockets.both();
-                for (state, attributes) in &states {
-                    point(counts.get(*state), attributes);
-                }
-            })
-        }
-    }
-}
-
-fn state_attributes(family: Option<Family>) -> Vec<(State, Vec<KeyValue>)> {
-    State::ALL
-        .into_iter()
-        .map(|state| {
-            let mut attributes = vec![
-                KeyValue::new("network.connection.state", state.name()),
-                KeyValue::new("network.transport", "tcp"),
-            ];
-            attributes.extend(family.map(|family| KeyValue::new("network.type", family.name())));
-            (state, attributes)
-        })
-        .collect()
-}

@@ -4,4 +4,6 @@ pub mod catalogue;
 mod exporter;
 pub mod instruments;
 pub mod pipeline;
+mod registry;
 pub mod resource;
+mod values;

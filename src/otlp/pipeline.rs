@@ -10,9 +10,9 @@ use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 
 use super::exporter::Exporter;
-use super::instruments::{self, Options};
+use super::instruments::Options;
+use super::registry;
 use crate::sample::Sample;
-use crate::source::Reading;
 
 /// The reader's interval. It exports when it is told to, and never by itself.
 const NEVER: Duration = Duration::from_hours(365 * 24);
@@ -28,13 +28,9 @@ impl Latest {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sample;
     }
 
-    pub(super) fn each_trusted(&self, see: impl FnMut(&Reading)) {
+    pub(super) fn see(&self, see: impl FnOnce(&Sample)) {
         if let Some(sample) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            sample
-                .readings
-                .iter()
-                .filter(|reading| reading.is_trusted())
-                .for_each(see);
+            see(sample);
         }
     }
 
@@ -70,7 +66,7 @@ impl Pipeline {
         let scope = InstrumentationScope::builder("tcpgauge")
             .with_version(env!("CARGO_PKG_VERSION"))
             .build();
-        instruments::register(&provider.meter_with_scope(scope), options, &latest);
+        registry::register(&provider.meter_with_scope(scope), options, &latest);
         Self { provider, latest }
     }
 
@@ -91,7 +87,8 @@ mod tests {
 
     use super::super::instruments::Group;
     use super::*;
-    use crate::source::{Fault, Scope, Sockets, Source};
+    use crate::sample::Vitals;
+    use crate::source::{Fault, Reading, Scope, Sockets, Source};
     use crate::tcp::Counts;
 
     fn sample(malformed: u64) -> Sample {
@@ -105,16 +102,17 @@ mod tests {
             },
             unrecognised: 3,
             malformed,
+            rows: 0,
         };
         Sample::new(UNIX_EPOCH, Ok(reading))
     }
 
-    /// A pipeline with every instrument, and how many requests came out of it.
-    fn pipeline() -> (Pipeline, Arc<Mutex<u32>>) {
+    /// A pipeline with the instruments of these groups, and how many requests came out of it.
+    fn pipeline(groups: &[Group]) -> (Pipeline, Arc<Mutex<u32>>) {
         let requests = Arc::new(Mutex::new(0));
         let count = Arc::clone(&requests);
         let options = Options {
-            groups: Group::ALL.to_vec(),
+            groups: groups.to_vec(),
             split_network_type: true,
         };
         let resource = Resource::builder_empty().build();
@@ -124,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_sample_goes_out_once_whatever_makes_the_sdk_collect_after_it() {
-        let (pipeline, requests) = pipeline();
+        let (pipeline, requests) = pipeline(&Group::ALL);
         pipeline.export(sample(0)).unwrap();
         assert_eq!(*requests.lock().unwrap(), 1);
         pipeline.provider.force_flush().unwrap();
@@ -134,13 +132,28 @@ mod tests {
 
     #[test]
     fn a_sample_without_a_trusted_reading_makes_no_request() {
-        let (pipeline, requests) = pipeline();
+        let (pipeline, requests) = pipeline(&[Group::States]);
         let fault = Fault {
             what: String::new(),
             why: String::new(),
+            reason: "read",
         };
         pipeline.export(Sample::failed(UNIX_EPOCH, fault)).unwrap();
         pipeline.export(sample(1)).unwrap();
         assert_eq!(*requests.lock().unwrap(), 0);
+    }
+
+    #[test]
+    fn the_agent_tells_of_itself_even_where_a_reading_failed() {
+        let (pipeline, requests) = pipeline(&Group::ALL);
+        let fault = Fault {
+            what: String::new(),
+            why: String::new(),
+            reason: "open",
+        };
+        let mut sample = Sample::failed(UNIX_EPOCH, fault);
+        sample.vitals = Some(Vitals::default());
+        pipeline.export(sample).unwrap();
+        assert_eq!(*requests.lock().unwrap(), 1);
     }
 }

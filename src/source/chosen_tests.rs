@@ -81,6 +81,7 @@ impl Kernel for Script {
                     sockets: Sockets::Together { both },
                     unrecognised: 0,
                     malformed: 0,
+                    rows: 0,
                 })
             }
             Fails => Err(DiagError::Message(MessageError::Overrun).into()),

@@ -147,6 +147,7 @@ mod tests {
             },
             unrecognised: 0,
             malformed: 0,
+            rows: 0,
         }
     }
 

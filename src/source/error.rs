@@ -103,9 +103,19 @@ impl ReadError {
             Self::Impossible(_) => "--source diag".to_owned(),
             Self::Diag(_) | Self::Distrusted(_) => "read sockets over netlink".to_owned(),
         };
+        let reason = match self {
+            Self::Open { .. } => "open",
+            Self::Scan { .. } => "read",
+            Self::Empty { .. } => "empty",
+            Self::NotTheHost { .. } => "not_the_host",
+            Self::Diag(_) => "netlink",
+            Self::Impossible(_) => "impossible",
+            Self::Distrusted(_) => "distrusted",
+        };
         Fault {
             what,
             why: self.to_string(),
+            reason,
         }
     }
 }

@@ -132,6 +132,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every source.
+    pub const ALL: [Self; 3] = [Self::Diag, Self::DiagFull, Self::Text];
+
     /// Its name, in JSON as elsewhere.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -189,6 +192,8 @@ pub struct Reading {
     pub unrecognised: u64,
     /// Lines that are no row: each may have been a socket.
     pub malformed: u64,
+    /// What was read for it: rows of the tables, or sockets of a dump.
+    pub rows: u64,
 }
 
 impl Reading {
@@ -227,6 +232,7 @@ impl Reading {
         if self.malformed > 0 {
             faults.push(Fault {
                 what: what.clone(),
+                reason: "malformed",
                 why: format!(
                     "{} malformed or cut line(s) may each have been a socket, so the totals may be short and are not exported",
                     self.malformed
@@ -236,6 +242,7 @@ impl Reading {
         if self.unrecognised > 0 {
             faults.push(Fault {
                 what,
+                reason: "unrecognised",
                 why: format!(
                     "{} socket(s) are in a state that this version does not know; they are in tcp_connections and in no other count",
                     self.unrecognised
@@ -253,6 +260,9 @@ pub struct Fault {
     pub what: String,
     /// Why it failed, and what to do.
     pub why: String,
+    /// What kind of fault it is, in a word: faults are counted by it.
+    #[serde(skip)]
+    pub reason: &'static str,
 }
 
 impl fmt::Display for Fault {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 
 use procfs::FromRead;
-use procfs::process::{Stat, StatFlags, Status};
+use procfs::process::{Stat, StatFlags, StatM, Status};
 
 use super::Scope;
 use super::proc_root::{self, NamespaceId, ProcRoot};
@@ -129,6 +129,14 @@ impl Reader {
 pub fn status(root: &ProcRoot) -> Option<Status> {
     let file = proc_root::open_small(&root.join("self/status")).ok()?;
     Status::from_read(file).ok()
+}
+
+/// The memory of this process that is in use; nothing if the proc root does not show it.
+#[must_use]
+pub fn resident_bytes(root: &ProcRoot) -> Option<u64> {
+    let file = proc_root::open_small(&root.join("self/statm")).ok()?;
+    let pages = StatM::from_read(file).ok()?.resident;
+    pages.checked_mul(rustix::param::page_size() as u64)
 }
 
 /// Whether PID 2 is a kernel thread.

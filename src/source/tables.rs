@@ -23,6 +23,7 @@ pub(super) struct Counted {
     pub(super) sockets: Sockets,
     pub(super) unrecognised: u64,
     pub(super) malformed: u64,
+    pub(super) rows: u64,
 }
 
 impl Tables {
@@ -43,11 +44,12 @@ impl Tables {
         let (file, namespace) = proc_root::open(place.tcp())
             .map_err(|cause| place.open_error(place.tcp().to_owned(), cause))?;
         place.guard(namespace)?;
-        let (mut unrecognised, mut malformed) = (0, 0);
+        let (mut unrecognised, mut malformed, mut rows) = (0, 0, 0);
         let mut count = |path: &Path, file| -> Result<Counts, ReadError> {
             let (counts, scanned) = count(path, file, &mut self.buffer, stop)?;
             unrecognised += scanned.rows - counts.total();
             malformed += scanned.malformed;
+            rows += scanned.rows;
             Ok(counts)
         };
         let ipv4 = count(place.tcp(), file)?;
@@ -60,6 +62,7 @@ impl Tables {
             sockets: Sockets::ByFamily { ipv4, ipv6 },
             unrecognised,
             malformed,
+            rows,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::diag::counters::{Activity, CountersError};
 use super::diag::{Diag, Unproven};
 use super::place::Place;
-use super::tables::{Counted, Tables};
+use super::tables::Tables;
 use super::{Impossible, Options, ReadError, Reading, Source};
 
 /// Every way to read one scope.
@@ -36,15 +36,10 @@ impl Ways {
             Source::Text => self.tables.read(&mut self.place, stop)?,
             Source::Diag | Source::DiagFull => {
                 self.place.is_own()?.map_err(ReadError::Impossible)?;
-                let (sockets, unrecognised) = if way == Source::Diag {
+                if way == Source::Diag {
                     self.diag.sparse(by_family, stop)?
                 } else {
                     self.diag.full(stop)?
-                };
-                Counted {
-                    sockets,
-                    unrecognised,
-                    malformed: 0,
                 }
             }
         };
@@ -56,6 +51,7 @@ impl Ways {
             sockets: counted.sockets,
             unrecognised: counted.unrecognised,
             malformed: counted.malformed,
+            rows: counted.rows,
         })
     }
 }

@@ -100,8 +100,10 @@ impl Tcpgauge {
         Self::run_every("1s", endpoint)
     }
 
+    /// Exports what is of the host. What the agent tells of itself differs from run to run, and even where a reading fails.
     pub(crate) fn run_every(interval: &str, endpoint: &str) -> Self {
-        Self::command("run").args([
+        let command = Self::command("run").env("TCPGAUGE_METRICS", "five,states");
+        command.args([
             "--interval",
             interval,
             "--host-name",

@@ -20,14 +20,13 @@ const ON_TIME: Duration = Duration::from_millis(200);
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-pub(crate) const INSTRUMENTS: [&str; 7] = [
+pub(crate) const INSTRUMENTS: [&str; 6] = [
     "system.network.connection.count",
     "tcp_close_wait",
     "tcp_connections",
     "tcp_established",
     "tcp_listen",
     "tcp_time_wait",
-    "tcpgauge.source.step_downs",
 ];
 
 /// Everything of one tick.

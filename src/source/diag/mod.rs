@@ -27,7 +27,7 @@ use self::message::MessageError;
 use self::mptcp::Found;
 pub use self::mptcp::Unproven;
 use self::tally::{Negative, Tally};
-use super::Sockets;
+use super::tables::Counted;
 
 /// A kernel sends at most 32 KiB at once where nobody asks for more.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -107,12 +107,12 @@ impl Diag {
         }
     }
 
-    /// The sockets, with two states that follow from the counters; and how many are in a state that is unknown.
+    /// The sockets, with two states that follow from the counters.
     pub(super) fn sparse(
         &mut self,
         by_family: bool,
         stop: &AtomicBool,
-    ) -> Result<(Sockets, u64), DiagError> {
+    ) -> Result<Counted, DiagError> {
         let counters = self.files.counters()?;
         let states = EVERY_STATE & !ESTABLISHED;
         let states = if by_family {
@@ -126,13 +126,13 @@ impl Diag {
         } else {
             tally.together(&counters)?
         };
-        Ok((sockets, tally.unrecognised))
+        Ok(tally.counted(sockets))
     }
 
     /// The sockets, each of them dumped.
-    pub(super) fn full(&mut self, stop: &AtomicBool) -> Result<(Sockets, u64), DiagError> {
+    pub(super) fn full(&mut self, stop: &AtomicBool) -> Result<Counted, DiagError> {
         let tally = self.dump(EVERY_STATE, stop)?;
-        Ok((tally.all(self.files.have_ipv6()), tally.unrecognised))
+        Ok(tally.counted(tally.all(self.files.have_ipv6())))
     }
 
     /// What tells how much changes.

@@ -3,6 +3,7 @@
 use super::counters::Counters;
 use super::message::{Kind, Socket};
 use crate::source::Sockets;
+use crate::source::tables::Counted;
 use crate::tcp::{Counts, Family, State};
 
 /// The sockets of a dump.
@@ -11,7 +12,7 @@ pub(super) struct Tally {
     ipv4: Side,
     ipv6: Side,
     /// Sockets in a state whose number is unknown to us.
-    pub(super) unrecognised: u64,
+    unrecognised: u64,
 }
 
 /// Those of one family.
@@ -58,6 +59,16 @@ impl Tally {
             Kind::Full => side.full += 1,
             Kind::Mini if socket.state != Some(State::TimeWait) => side.mini += 1,
             Kind::Mini | Kind::Request => {}
+        }
+    }
+
+    /// What was dumped, which came to these sockets.
+    pub(super) fn counted(&self, sockets: Sockets) -> Counted {
+        Counted {
+            sockets,
+            unrecognised: self.unrecognised,
+            malformed: 0,
+            rows: self.ipv4.counts.total() + self.ipv6.counts.total() + self.unrecognised,
         }
     }
 
