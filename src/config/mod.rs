@@ -5,6 +5,7 @@
 pub mod docs;
 mod layers;
 mod sending;
+mod setting;
 pub mod settings;
 mod values;
 

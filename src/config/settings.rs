@@ -1,54 +1,6 @@
 //! The one table of settings. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
 
-/// One thing that a user can set.
-#[derive(Debug)]
-pub struct Setting {
-    /// Key in the file.
-    pub key: &'static str,
-    /// The flag, without its dashes. There is none for what must not show in a list of processes.
-    pub flag: Option<&'static str>,
-    /// Environment variables, the strongest first.
-    pub env: &'static [Variable],
-    /// What holds where nobody sets it, written as in the file; empty for nothing.
-    pub default: &'static str,
-    /// What a value looks like.
-    pub value: &'static str,
-    /// Values and bounds.
-    pub bounds: &'static str,
-    /// What it does.
-    pub help: &'static str,
-    /// Which commands it matters to.
-    pub used_by: UsedBy,
-}
-
-/// An environment variable.
-#[derive(Debug)]
-pub struct Variable {
-    /// Its name.
-    pub name: &'static str,
-    /// How its value is written.
-    pub form: Form,
-}
-
-/// How a value is written in an environment variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As everywhere.
-    Plain,
-    /// A number of milliseconds, as OpenTelemetry's variables have it.
-    Milliseconds,
-    /// A URL that is taken as it is.
-    Complete,
-}
-
-/// Which commands a setting matters to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UsedBy {
-    /// Those that read: `run`, `snapshot`, `check`.
-    Readers,
-    /// Those that know where to send to: `run`, `check`.
-    Senders,
-}
+pub use super::setting::{Form, NotHonoured, Setting, UsedBy, Variable};
 
 const fn plain(name: &'static str) -> Variable {
     Variable {
@@ -351,15 +303,6 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// A standard variable that this version does not honour.
-#[derive(Debug)]
-pub struct NotHonoured {
-    /// Its name.
-    pub name: &'static str,
-    /// The value that asks for what happens anyway.
-    pub harmless: Option<&'static str>,
-}
-
 const fn not_honoured(name: &'static str, harmless: Option<&'static str>) -> NotHonoured {
     NotHonoured { name, harmless }
 }
@@ -372,26 +315,6 @@ pub const NOT_HONOURED: &[NotHonoured] = &[
     ),
     not_honoured("OTEL_METRIC_EXPORT_TIMEOUT", None),
 ];
-
-impl Setting {
-    /// Whether the file gives it as a table of names and values.
-    #[must_use]
-    pub fn is_map(&self) -> bool {
-        self.value.contains('=')
-    }
-
-    /// Whether the file may give it as an array.
-    #[must_use]
-    pub fn is_list(&self) -> bool {
-        self.value == "GROUPS"
-    }
-
-    /// Whether the flag may stand alone.
-    #[must_use]
-    pub fn is_switch(&self) -> bool {
-        self.value == "BOOL"
-    }
-}
 
 #[cfg(test)]
 mod tests {
