@@ -216,7 +216,7 @@ impl Shipping {
             identity.host_name.known(),
             &identity.instance_id,
         );
-        let outbox = Outbox::new(options.queue);
+        let outbox = Outbox::new(options.queue, None);
         let (leave, leaving) = watch::channel(false);
         let transport = Backend::new(options);
         tracing::info!(
@@ -224,7 +224,8 @@ impl Shipping {
             options.endpoint,
             config.interval
         );
-        let sender = tokio::spawn(Sender::new(outbox.clone(), transport).run(leaving));
+        let sender =
+            tokio::spawn(Sender::new(outbox.clone(), transport, Duration::ZERO).run(leaving));
         let enqueue = outbox.clone();
         let pipeline = Pipeline::new(&config.metrics, resource, move |request| {
             enqueue.push(request);

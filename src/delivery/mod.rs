@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod backoff;
+mod block;
 mod connection;
 mod dial;
 pub mod endpoint;
@@ -14,6 +15,7 @@ pub mod outbox;
 pub mod probe;
 pub mod queue;
 pub mod sender;
+pub mod spool;
 pub mod tls;
 pub mod transport;
 pub mod verdict;

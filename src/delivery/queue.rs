@@ -1,10 +1,17 @@
 //! What waits to be sent: bounded by bytes and age, the oldest leaving first, whichever way it leaves.
+//!
+//! The newest records wait as they came, for in good times they leave with the next request. What is older is sealed
+//! into compressed blocks. Records have ordinals, from 0 for the first that was ever put in, and only ever leave from the
+//! front: one number tells what is gone.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use prost::bytes::Bytes;
 use tokio::time::Instant;
+
+use super::block::{Block, Record};
+use super::transport::Payload;
 
 /// What may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,41 +22,76 @@ pub struct Bounds {
     pub age: Duration,
 }
 
-/// What a record costs besides its bytes: its place in the queue, and the allocator's part.
-const OVERHEAD_BYTES: usize = size_of::<Record>() + 32;
+/// What stays unsealed at least, and what a block holds at most unless one record alone is larger.
+///
+/// Small blocks are sealed in a moment, cost little to take apart, and little is lost at once when the bound wants its
+/// due: an hour of samples at most, in whose place not a thousandth of the default bound is won. Blocks of 1 MiB would be 3 %
+/// smaller, and take 9 ms each.
+const PART_BYTES: usize = 256 << 10;
 
-#[derive(Debug)]
-struct Record {
-    body: Bytes,
-    queued: Instant,
+/// A queue with little room seals smaller blocks, but none smaller than this.
+const LEAST_PART_BYTES: usize = 4 << 10;
+
+/// What became of records since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Put in.
+    pub pushed: u64,
+    /// Taken by the backend.
+    pub sent: u64,
+    /// Dropped since there was no room.
+    pub dropped_full: u64,
+    /// Dropped for their age.
+    pub dropped_old: u64,
+    /// Dropped since the backend will never take them.
+    pub dropped_refused: u64,
 }
 
-impl Record {
-    fn cost(&self) -> usize {
-        self.body.len() + OVERHEAD_BYTES
-    }
+/// Why a record leaves undelivered.
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    Full,
+    Old,
 }
 
 /// Records in the order in which they came.
 #[derive(Debug)]
 pub struct Queue {
     bounds: Bounds,
-    records: VecDeque<Record>,
-    /// The number of the front record; records are numbered in the order in which they came.
+    /// The oldest, sealed.
+    blocks: VecDeque<Block>,
+    /// The newest, as they came.
+    plain: VecDeque<Record>,
+    /// Of the bodies of those.
+    plain_bytes: usize,
+    /// The ordinal of the front record.
     first: u64,
+    len: usize,
     bytes: usize,
-    dropped: u64,
+    tally: Tally,
+    on_its_way: OnItsWay,
     /// Whether it has been said that records are being dropped.
     pub(super) overflowing: bool,
+}
+
+/// What the bounds push out of the batch that was given last.
+#[derive(Debug, Default)]
+struct OnItsWay {
+    /// The ordinal after its last record.
+    end: u64,
+    full: u64,
+    old: u64,
 }
 
 /// The oldest records, to be sent as one request. They stay in the queue until their fate is known.
 #[derive(Debug)]
 pub struct Batch {
     first: u64,
-    /// Encoded requests; one after the other they are one valid request.
-    pub bodies: Vec<Bytes>,
-    /// Of the bodies.
+    /// What is to be sent.
+    pub payload: Payload,
+    /// How many records that is.
+    pub records: usize,
+    /// What it is uncompressed.
     pub bytes: usize,
 }
 
@@ -59,187 +101,230 @@ impl Queue {
     pub fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            records: VecDeque::new(),
+            blocks: VecDeque::new(),
+            plain: VecDeque::new(),
+            plain_bytes: 0,
             first: 0,
+            len: 0,
             bytes: 0,
-            dropped: 0,
+            tally: Tally::default(),
+            on_its_way: OnItsWay::default(),
             overflowing: false,
         }
     }
 
     /// Adds a record at the end, and drops from the front what the bounds then forbid.
-    pub fn push(&mut self, body: Vec<u8>, now: Instant) {
+    pub fn push(&mut self, body: impl Into<Bytes>, queued: Instant, now: Instant) {
         let record = Record {
             body: body.into(),
-            queued: now,
+            queued,
         };
+        self.tally.pushed += 1;
+        self.len += 1;
         self.bytes += record.cost();
-        self.records.push_back(record);
+        self.plain_bytes += record.body.len();
+        self.plain.push_back(record);
+        self.seal();
         self.expire(now);
-        while self.bytes > self.bounds.bytes {
-            self.drop_front();
+        while self.bytes > self.bounds.bytes && self.len > 0 {
+            self.drop_front(Why::Full);
         }
     }
 
     /// Drops what has waited for too long.
     pub fn expire(&mut self, now: Instant) {
-        while let Some(record) = self.records.front()
-            && now.saturating_duration_since(record.queued) > self.bounds.age
+        while let Some(queued) = self.front_queued()
+            && now.saturating_duration_since(queued) > self.bounds.age
         {
-            self.drop_front();
+            self.drop_front(Why::Old);
         }
     }
 
     /// The oldest records that fit into `most` bytes, and at least one; nothing if the queue is empty.
     #[must_use]
-    pub fn batch(&self, most: usize) -> Option<Batch> {
-        let mut batch = Batch {
-            first: self.first,
-            bodies: Vec::new(),
-            bytes: 0,
+    pub fn batch(&mut self, most: usize, may_be_sealed: bool) -> Option<Batch> {
+        let (payload, records, bytes) = loop {
+            let Some(block) = self.blocks.front() else {
+                break self.plain_batch(most)?;
+            };
+            if may_be_sealed
+                && let Some((bytes, plain_bytes)) = block.whole()
+                && plain_bytes <= most
+            {
+                let payload = Payload::Gzip { bytes, plain_bytes };
+                break (payload, block.len(), plain_bytes);
+            }
+            if let Ok(bodies) = block.unpack(most) {
+                let (records, bytes) = (bodies.len(), bodies.iter().map(Bytes::len).sum());
+                break (Payload::Plain(bodies), records, bytes);
+            }
+            // What was sealed here and cannot be unpacked is gone; what comes after it is not.
+            let lost = block.len();
+            (0..lost).for_each(|_| self.drop_front(Why::Full));
         };
-        for record in &self.records {
-            if !batch.bodies.is_empty() && batch.bytes + record.body.len() > most {
+        self.on_its_way = OnItsWay {
+            end: self.first + records as u64,
+            full: 0,
+            old: 0,
+        };
+        Some(Batch {
+            first: self.first,
+            payload,
+            records,
+            bytes,
+        })
+    }
+
+    fn plain_batch(&self, most: usize) -> Option<(Payload, usize, usize)> {
+        let mut bodies: Vec<Bytes> = Vec::new();
+        let mut bytes = 0;
+        for record in &self.plain {
+            if !bodies.is_empty() && bytes + record.body.len() > most {
                 break;
             }
-            batch.bytes += record.body.len();
-            batch.bodies.push(record.body.clone());
+            bytes += record.body.len();
+            bodies.push(record.body.clone());
         }
-        (!batch.bodies.is_empty()).then_some(batch)
+        let records = bodies.len();
+        (records > 0).then_some((Payload::Plain(bodies), records, bytes))
     }
 
     /// Takes out a batch that arrived.
     pub fn delivered(&mut self, batch: &Batch) {
-        let (still_there, gone) = self.parts(batch);
-        (0..still_there).for_each(|_| drop(self.remove_front()));
+        self.take_out(batch);
+        self.tally.sent += batch.records as u64;
         // What the bounds pushed out while it was on its way has arrived all the same.
-        self.dropped -= gone;
+        let OnItsWay { full, old, .. } = std::mem::take(&mut self.on_its_way);
+        self.tally.dropped_full -= full;
+        self.tally.dropped_old -= old;
     }
 
     /// Takes out a batch that the backend will never take.
     pub fn refused(&mut self, batch: &Batch) {
-        let (still_there, _) = self.parts(batch);
-        (0..still_there).for_each(|_| self.drop_front());
+        self.tally.dropped_refused += self.take_out(batch);
+        self.on_its_way = OnItsWay::default();
     }
 
     /// How many records wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.len
     }
 
     /// Whether none waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len == 0
+    }
+
+    /// What it holds, counted as the bound counts.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The ordinal of the oldest record, or of the next one: all before it are gone.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// For how long the oldest record has waited.
+    #[must_use]
+    pub fn oldest_age(&self, now: Instant) -> Duration {
+        self.front_queued().map_or(Duration::ZERO, |queued| {
+            now.saturating_duration_since(queued)
+        })
+    }
+
+    /// What became of records.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// How many records were dropped, for whatever reason, since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.tally.dropped_full + self.tally.dropped_old + self.tally.dropped_refused
     }
 
-    /// How many records of a batch are still in the queue, and how many were dropped meanwhile.
-    fn parts(&self, batch: &Batch) -> (u64, u64) {
-        let size = batch.bodies.len() as u64;
-        let gone = self.first.saturating_sub(batch.first).min(size);
-        (size - gone, gone)
+    /// Seals what is older than the newest part, a part at a time. The newest record stays as it is.
+    fn seal(&mut self) {
+        let part = (self.bounds.bytes / 4).clamp(LEAST_PART_BYTES, PART_BYTES);
+        while self.plain_bytes > 2 * part && self.plain.len() > 1 {
+            let (mut records, mut plain_bytes) = (0, 0);
+            for record in self.plain.iter().take(self.plain.len() - 1) {
+                if records > 0 && plain_bytes + record.body.len() > part {
+                    break;
+                }
+                records += 1;
+                plain_bytes += record.body.len();
+            }
+            // What cannot be sealed waits as it is.
+            let Ok(block) = Block::seal(self.plain.iter().take(records)) else {
+                return;
+            };
+            self.bytes -= self
+                .plain
+                .drain(..records)
+                .map(|record| record.cost())
+                .sum::<usize>();
+            self.plain_bytes -= plain_bytes;
+            self.bytes += block.cost();
+            self.blocks.push_back(block);
+        }
     }
 
-    fn drop_front(&mut self) {
-        self.dropped += u64::from(self.remove_front().is_some());
+    fn front_queued(&self) -> Option<Instant> {
+        match self.blocks.front() {
+            Some(block) => block.queued(),
+            None => self.plain.front().map(|record| record.queued),
+        }
     }
 
-    fn remove_front(&mut self) -> Option<Record> {
-        let record = self.records.pop_front()?;
+    /// Takes out what the bounds have left of a batch, and says how many records that was.
+    fn take_out(&mut self, batch: &Batch) -> u64 {
+        let end = batch.first + batch.records as u64;
+        let left = end.saturating_sub(self.first);
+        (0..left).for_each(|_| self.remove_front());
+        left
+    }
+
+    fn drop_front(&mut self, why: Why) {
+        let on_its_way = u64::from(self.first < self.on_its_way.end);
+        match why {
+            Why::Full => {
+                self.tally.dropped_full += 1;
+                self.on_its_way.full += on_its_way;
+            }
+            Why::Old => {
+                self.tally.dropped_old += 1;
+                self.on_its_way.old += on_its_way;
+            }
+        }
+        self.remove_front();
+    }
+
+    fn remove_front(&mut self) {
+        if let Some(block) = self.blocks.front_mut() {
+            block.remove_front();
+            if block.len() == 0 {
+                self.bytes -= block.cost();
+                self.blocks.pop_front();
+            }
+        } else if let Some(record) = self.plain.pop_front() {
+            self.bytes -= record.cost();
+            self.plain_bytes -= record.body.len();
+        } else {
+            return;
+        }
         self.first += 1;
-        self.bytes -= record.cost();
-        Some(record)
+        self.len -= 1;
     }
 }
 
 #[cfg(test)]
+#[path = "queue_tests.rs"]
 #[expect(clippy::disallowed_methods, reason = "some moment to count from")]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_hours(24);
-
-    fn queue(bytes: usize) -> Queue {
-        Queue::new(Bounds { bytes, age: DAY })
-    }
-
-    fn bodies(batch: &Batch) -> Vec<u8> {
-        batch.bodies.iter().map(|body| body[0]).collect()
-    }
-
-    #[test]
-    fn the_oldest_leave_first_as_far_as_a_request_holds_them() {
-        let mut queue = queue(1 << 20);
-        let now = Instant::now();
-        (0..10).for_each(|n| queue.push(vec![n; 100], now));
-        let batch = queue.batch(350).unwrap();
-        assert_eq!(bodies(&batch), [0, 1, 2]);
-        queue.delivered(&batch);
-        assert_eq!(
-            bodies(&queue.batch(1).unwrap()),
-            [3],
-            "one that is too large alone goes alone"
-        );
-        assert_eq!((queue.len(), queue.dropped()), (7, 0));
-    }
-
-    #[test]
-    fn the_byte_bound_is_never_exceeded_and_drops_the_oldest() {
-        let mut queue = queue(10 * (100 + OVERHEAD_BYTES));
-        let now = Instant::now();
-        for n in 0..50 {
-            queue.push(vec![n; 100], now);
-            assert!(queue.bytes <= queue.bounds.bytes);
-        }
-        assert_eq!(
-            bodies(&queue.batch(usize::MAX).unwrap()),
-            (40..50).collect::<Vec<_>>()
-        );
-        assert_eq!(queue.dropped(), 40);
-        queue.push(vec![0; 1 << 20], now);
-        assert!(
-            queue.is_empty(),
-            "a record over the bound does not fit by itself either"
-        );
-        assert_eq!((queue.dropped(), queue.bytes), (51, 0));
-    }
-
-    #[test]
-    fn what_has_waited_for_longer_than_the_age_is_dropped() {
-        let mut queue = queue(1 << 20);
-        let start = Instant::now();
-        queue.push(vec![0], start);
-        queue.push(vec![1], start + DAY);
-        assert_eq!(queue.len(), 2, "at the bound, not over it");
-        queue.expire(start + DAY + Duration::from_secs(1));
-        assert_eq!(
-            (bodies(&queue.batch(9).unwrap()), queue.dropped()),
-            (vec![1], 1)
-        );
-    }
-
-    #[test]
-    fn what_is_dropped_while_it_is_on_its_way_and_arrives_was_not_dropped() {
-        let mut queue = queue(4 * (1 + OVERHEAD_BYTES));
-        let now = Instant::now();
-        (0..4).for_each(|n| queue.push(vec![n], now));
-        let batch = queue.batch(2).unwrap();
-        (4..7).for_each(|n| queue.push(vec![n], now));
-        assert_eq!(queue.dropped(), 3);
-        queue.delivered(&batch);
-        assert_eq!(
-            (bodies(&queue.batch(9).unwrap()), queue.dropped()),
-            (vec![3, 4, 5, 6], 1)
-        );
-        let batch = queue.batch(1).unwrap();
-        queue.refused(&batch);
-        assert_eq!((queue.len(), queue.dropped()), (3, 2));
-    }
-}
+mod tests;

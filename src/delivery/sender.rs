@@ -9,7 +9,7 @@ use super::backoff::Backoff;
 use super::health::Health;
 use super::outbox::Outbox;
 use super::queue::Batch;
-use super::transport::{Answer, Failure, Payload, Transport};
+use super::transport::{Answer, Failure, Transport};
 use super::verdict::{Verdict, verdict};
 
 /// The most that one request holds; gRPC servers take 4 MiB unless told otherwise.
@@ -27,18 +27,31 @@ pub struct Sender<T> {
     health: Health,
     /// What a request may hold now: halved when one is too large, doubled when one is taken.
     most: usize,
+    /// Whether what is sealed may go as it is: until the server says that it takes no gzip.
+    may_be_sealed: bool,
+    /// For how long a record that comes while none waits is held back.
+    spread: Duration,
+    /// Whether anything has been sent yet.
+    started: bool,
 }
 
 impl<T: Transport> Sender<T> {
     /// Sends what is in `outbox` by way of `transport`.
+    ///
+    /// `spread` is this host's own, the same at each start: all hosts tick at the same moment, and their requests should
+    /// not arrive in the same second. Nothing is held back for it before the first request, while records wait that could
+    /// not be sent, or when the agent is leaving.
     #[must_use]
-    pub fn new(outbox: Outbox, transport: T) -> Self {
+    pub fn new(outbox: Outbox, transport: T, spread: Duration) -> Self {
         Self {
             outbox,
             transport,
             backoff: Backoff::default(),
             health: Health::default(),
             most: MAX_REQUEST_BYTES,
+            may_be_sealed: true,
+            spread,
+            started: false,
         }
     }
 
@@ -47,21 +60,18 @@ impl<T: Transport> Sender<T> {
         loop {
             // Nobody left to say so means the same.
             let is_leaving = *leaving.borrow() || leaving.has_changed().is_err();
-            let Some(batch) = self.outbox.batch(self.most) else {
+            let Some(batch) = self.outbox.batch(self.most, self.may_be_sealed) else {
                 if is_leaving {
                     return;
                 }
                 tokio::select! {
-                    () = self.outbox.arrived() => {}
+                    () = self.next_record() => {}
                     () = left(&mut leaving) => {}
                 }
                 continue;
             };
-            let wait = match self
-                .transport
-                .send(Payload::Plain(batch.bodies.clone()))
-                .await
-            {
+            self.started = true;
+            let wait = match self.transport.send(batch.payload.clone()).await {
                 Ok(answer) => {
                     self.taken(&batch, &answer);
                     continue;
@@ -79,8 +89,19 @@ impl<T: Transport> Sender<T> {
         }
     }
 
+    /// Returns when there is a record, and its time has come.
+    async fn next_record(&self) {
+        // The queue tells of records that have left long since, too.
+        while self.outbox.waiting() == 0 {
+            self.outbox.arrived().await;
+        }
+        if self.started {
+            sleep(self.spread).await;
+        }
+    }
+
     fn taken(&mut self, batch: &Batch, answer: &Answer) {
-        self.outbox.delivered(batch);
+        self.outbox.delivered(batch, answer.rejected_points);
         self.backoff.reset();
         self.most = self.most.saturating_mul(2).min(MAX_REQUEST_BYTES);
         self.health
@@ -90,8 +111,14 @@ impl<T: Transport> Sender<T> {
     /// Decides what becomes of a batch that was not taken, and says how long to wait.
     fn not_taken(&mut self, batch: &Batch, failure: &Failure) -> Duration {
         let verdict = verdict(failure.kind);
-        let several = batch.bodies.len() > 1;
+        let several = batch.records > 1;
         match verdict {
+            // Once; who says so of what is not compressed has not understood.
+            Verdict::Unpack if self.may_be_sealed => {
+                tracing::info!("the backend takes no gzip: from now on nothing is compressed");
+                self.may_be_sealed = false;
+                Duration::ZERO
+            }
             Verdict::Shrink if several && failure.asked.is_none() => self.halve(batch),
             Verdict::Isolate if several => self.halve(batch),
             Verdict::Isolate => {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::super::queue::Bounds;
-use super::super::transport::Kind;
+use super::super::transport::{Kind, Payload};
 use super::*;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -23,7 +23,14 @@ enum Step {
     RefuseMoreThan(usize),
     /// Answers nothing for so long, and then the transport gives up.
     Silence(Duration),
+    /// Takes no gzip, for ever.
+    TakeNoGzip,
+    /// Says that it takes no gzip, whatever it gets.
+    MisunderstandGzip,
 }
+
+/// Of each record in a backlog that is large enough to be sealed.
+const LARGE: usize = 10_000;
 
 /// What the backend saw: when, and which records.
 type Log = Arc<Mutex<Vec<(Duration, Vec<u8>)>>>;
@@ -32,15 +39,25 @@ struct Scripted {
     script: VecDeque<Step>,
     start: Instant,
     tried: Log,
+    sealed: Log,
     taken: Log,
 }
 
 impl Transport for Scripted {
     async fn send(&mut self, payload: Payload) -> Result<Answer, Failure> {
-        let Payload::Plain(bodies) = payload else {
-            panic!("compressed");
+        let sealed = matches!(payload, Payload::Gzip { .. });
+        let records: Vec<u8> = match payload {
+            Payload::Plain(bodies) => bodies.iter().map(|body| body[0]).collect(),
+            Payload::Gzip { bytes, .. } => {
+                unpack(&bytes).chunks(LARGE).map(|body| body[0]).collect()
+            }
         };
-        let records: Vec<u8> = bodies.iter().map(|body| body[0]).collect();
+        if sealed {
+            self.sealed
+                .lock()
+                .unwrap()
+                .push((self.start.elapsed(), records.clone()));
+        }
         self.tried
             .lock()
             .unwrap()
@@ -65,7 +82,11 @@ impl Transport for Scripted {
             Some(Step::RefuseMoreThan(most)) if records.len() > *most => {
                 Some((Kind::Status(Code::ResourceExhausted), None))
             }
-            Some(Step::RefuseRecord(..) | Step::RefuseMoreThan(_)) | None => None,
+            Some(Step::TakeNoGzip) if sealed => Some((Kind::NoGzip, None)),
+            Some(Step::MisunderstandGzip) => Some((Kind::NoGzip, None)),
+            Some(Step::RefuseRecord(..) | Step::RefuseMoreThan(_) | Step::TakeNoGzip) | None => {
+                None
+            }
             Some(Step::Silence(silence)) => {
                 let silence = *silence;
                 self.script.pop_front();
@@ -88,36 +109,57 @@ impl Transport for Scripted {
     }
 }
 
+fn unpack(gzip: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::bufread::GzDecoder::new(gzip), &mut plain).unwrap();
+    plain
+}
+
 struct Run {
     outbox: Outbox,
     leave: watch::Sender<bool>,
     sender: JoinHandle<()>,
     tried: Log,
+    sealed: Log,
     taken: Log,
 }
 
 impl Run {
     fn start(script: Vec<Step>) -> Self {
-        let outbox = Outbox::new(Bounds {
-            bytes: 1 << 20,
+        Self::start_spread(script, Duration::ZERO)
+    }
+
+    fn start_spread(script: Vec<Step>, spread: Duration) -> Self {
+        let bounds = Bounds {
+            bytes: 16 << 20,
             age: DAY,
-        });
-        let (tried, taken) = (Log::default(), Log::default());
+        };
+        let outbox = Outbox::new(bounds, None);
+        let (tried, sealed, taken) = (Log::default(), Log::default(), Log::default());
         let transport = Scripted {
             script: script.into(),
             start: Instant::now(),
             tried: tried.clone(),
+            sealed: sealed.clone(),
             taken: taken.clone(),
         };
         let (leave, leaving) = watch::channel(false);
-        let sender = tokio::spawn(Sender::new(outbox.clone(), transport).run(leaving));
+        let sender = tokio::spawn(Sender::new(outbox.clone(), transport, spread).run(leaving));
         Self {
             outbox,
             leave,
             sender,
             tried,
+            sealed,
             taken,
         }
+    }
+
+    /// With a backlog of 200 records, most of which are sealed.
+    fn with_backlog(script: Vec<Step>) -> Self {
+        let run = Self::start(script);
+        (0..200).for_each(|number| run.outbox.push(vec![number; LARGE]));
+        run
     }
 
     /// Puts in a record every 30 s, and lets an hour go by.
@@ -301,3 +343,6 @@ async fn leaving_with_nothing_to_send_ends_at_once() {
     run.sender.await.unwrap();
     assert_eq!(before.elapsed(), Duration::ZERO);
 }
+
+#[path = "sender_backlog_tests.rs"]
+mod backlog;
