@@ -1,32 +1,25 @@
 //! The composition root: puts the pipeline together, ticks, and takes it down again.
 
+mod shipping;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::shipping::Shipping;
 use crate::config::Config;
-use crate::delivery::backend::Backend;
-use crate::delivery::outbox::Outbox;
-use crate::delivery::sender::Sender;
-use crate::identity::Identity;
-use crate::otlp::pipeline::Pipeline;
-use crate::otlp::resource;
 use crate::reader::{Done, Reader};
-use crate::sample::{Delivery, Sample, Vitals};
+use crate::sample::{Sample, Vitals};
 use crate::schedule::Schedule;
 use crate::source::namespace::Namespace;
 use crate::source::{Fault, Options, ReadError};
 
 /// What a reading may still take once the agent is told to stop.
 const LAST_READING: Duration = Duration::from_secs(2);
-
-/// What is left to deliver what waits once the agent is told to stop.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs until `stop` is true, and shows each sample to `see`.
 pub async fn run(
@@ -182,101 +175,6 @@ async fn patiently<T: Send + 'static>(
     let options = options.clone();
     let looking = tokio::task::spawn_blocking(move || look(&options));
     tokio::time::timeout(LAST_READING, looking).await.ok()?.ok()
-}
-
-/// What there is to send, from the SDK to the backend.
-struct Shipping {
-    pipeline: Pipeline,
-    outbox: Outbox,
-    leave: watch::Sender<bool>,
-    sender: JoinHandle<()>,
-    broken: bool,
-}
-
-impl Shipping {
-    async fn start(config: &Config) -> anyhow::Result<Option<Self>> {
-        let Some(options) = &config.delivery else {
-            return Ok(None);
-        };
-        let time = now();
-        let identity = patiently(&config.source, move |options| {
-            Identity::inspect(options, time)
-        });
-        // It answered a moment ago, and will again: the next sample asks anew.
-        let Some(identity) = identity.await else {
-            return Ok(None);
-        };
-        if let Some(why) = identity.host_name.why_not()
-            && !config.resource.names_the_host()
-        {
-            tracing::warn!("{why}");
-        }
-        let resource = resource::build(
-            &config.resource,
-            identity.host_name.known(),
-            &identity.instance_id,
-        );
-        let outbox = Outbox::new(options.queue, None);
-        let (leave, leaving) = watch::channel(false);
-        let transport = Backend::new(options);
-        tracing::info!(
-            "sending to {} every {:?}",
-            options.endpoint,
-            config.interval
-        );
-        let sender =
-            tokio::spawn(Sender::new(outbox.clone(), transport, Duration::ZERO).run(leaving));
-        let enqueue = outbox.clone();
-        let pipeline = Pipeline::new(&config.metrics, resource, move |request| {
-            enqueue.push(request);
-        });
-        Ok(Some(Self {
-            pipeline,
-            outbox,
-            leave,
-            sender,
-            broken: false,
-        }))
-    }
-
-    /// How delivery is.
-    fn stats(&self) -> Delivery {
-        Delivery::default()
-    }
-
-    fn export(&mut self, sample: Sample) {
-        let exported = self.pipeline.export(sample);
-        let gone = self.sender.is_finished();
-        if (exported.is_err() || gone) && !std::mem::replace(&mut self.broken, true) {
-            let part = if gone {
-                "the sender"
-            } else {
-                "the OpenTelemetry SDK"
-            };
-            tracing::error!(
-                "{part} is gone, and nothing is delivered any more; this is a bug in tcpgauge: start it again"
-            );
-        }
-    }
-
-    /// Delivers what waits, as far as the time goes, and says what is left.
-    async fn drain(mut self) {
-        let _ = self.leave.send(true);
-        // Whether it ended by itself does not matter, but what is left.
-        let _ = tokio::time::timeout(DRAIN, &mut self.sender).await;
-        self.sender.abort();
-        let undelivered = self.outbox.waiting();
-        let dropped = self.outbox.dropped();
-        if undelivered == 0 && dropped == 0 {
-            tracing::info!("everything is delivered; ending");
-        } else {
-            tracing::warn!(
-                undelivered,
-                dropped,
-                "ending with {undelivered} sample(s) undelivered, {dropped} dropped before"
-            );
-        }
-    }
 }
 
 /// Says how sockets are read, once for each change of it.

@@ -58,6 +58,8 @@ pub struct Delivery {
     pub dropped_refused: u64,
     /// Points that the backend threw away in what it took.
     pub rejected_points: u64,
+    /// Records that are not on disk as they should be; nothing where none should be.
+    pub spool_lost: Option<u64>,
 }
 
 impl Sample {

@@ -67,6 +67,7 @@ fn a_day_of_requests() -> Vec<Vec<u8>> {
             },
             unrecognised: 0,
             malformed: 0,
+            rows: 0,
         };
         let sample = Sample::new(start + number * INTERVAL, Ok(reading));
         pipeline.export(sample).unwrap();

@@ -8,7 +8,11 @@ use super::settings::Form;
 use super::{HOUR, MINUTE, duration, pairs, text, values};
 use crate::delivery::endpoint::{Endpoint, Protocol, Reading};
 use crate::delivery::headers::Headers;
+use crate::delivery::spool::{self, SyncPolicy};
 use crate::delivery::{self, queue, tls};
+
+/// So much is made to last at once at the latest.
+const MOST_UNSYNCED: u64 = 1 << 20;
 
 pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
     let protocol = layers.take(
@@ -50,6 +54,8 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
         text(|size| values::bytes(size, 16 << 10, 1 << 30)),
     );
     let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
+    let spool = spool(layers);
+    let spread = layers.take("send_spread", duration(Duration::ZERO, MINUTE));
     protocol?;
     insecure?;
     files?;
@@ -63,6 +69,8 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
             bytes: bytes?,
             age: age?,
         },
+        spool: spool?,
+        spread: spread?,
     })
 }
 
@@ -79,6 +87,30 @@ fn endpoint(layers: &mut Layers, protocol: Protocol, insecure: bool) -> Option<E
         }
         Given::Pairs(_) => Err("must be a string".to_owned()),
     })
+}
+
+/// Nothing of the outer option is a fault, of the inner one no spool.
+#[expect(clippy::option_option, reason = "said in the line above")]
+fn spool(layers: &mut Layers) -> Option<Option<spool::Options>> {
+    let dir = layers.take("spool_dir", text(file));
+    let bytes = layers.take(
+        "spool_bytes",
+        text(|size| values::bytes(size, 1 << 20, 16 << 30)),
+    );
+    let interval = layers.take("spool_sync", duration(Duration::ZERO, HOUR));
+    let (dir, bytes, interval) = (dir?, bytes?, interval?);
+    Some(dir.map(|dir| spool::Options {
+        dir,
+        bytes: bytes as u64,
+        sync: if interval.is_zero() {
+            SyncPolicy::EveryRecord
+        } else {
+            SyncPolicy::Every {
+                bytes: MOST_UNSYNCED,
+                interval,
+            }
+        },
+    }))
 }
 
 fn tls(layers: &mut Layers) -> Option<tls::Options> {

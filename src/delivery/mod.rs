@@ -40,4 +40,8 @@ pub struct Options {
     pub timeout: Duration,
     /// What may wait.
     pub queue: queue::Bounds,
+    /// Where what waits is kept on disk as well.
+    pub spool: Option<spool::Options>,
+    /// Over how much time the requests of many agents are spread.
+    pub spread: Duration,
 }

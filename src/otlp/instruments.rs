@@ -323,6 +323,16 @@ pub const INSTRUMENTS: &[Instrument] = &[
         values: Values::Vitals(|vitals| Some(vitals.delivery?.rejected_points)),
     },
     Instrument {
+        name: "tcpgauge.spool.lost",
+        unit: "{sample}",
+        kind: Kind::Counter,
+        description: "Samples that the spool on disk could not keep",
+        meaning: "They waited in memory all the same, but would not have survived the end of the agent. Only with `--spool-dir`; the log says what is wrong with the disk.",
+        attributes: &[],
+        group: Group::Own,
+        values: Values::Vitals(|vitals| vitals.delivery?.spool_lost),
+    },
+    Instrument {
         name: "tcpgauge.process.cpu",
         unit: "s",
         kind: Kind::Counter,

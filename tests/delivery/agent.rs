@@ -102,7 +102,9 @@ impl Tcpgauge {
 
     /// Exports what is of the host. What the agent tells of itself differs from run to run, and even where a reading fails.
     pub(crate) fn run_every(interval: &str, endpoint: &str) -> Self {
-        let command = Self::command("run").env("TCPGAUGE_METRICS", "five,states");
+        let command = Self::command("run")
+            .env("TCPGAUGE_METRICS", "five,states")
+            .env("TCPGAUGE_SEND_SPREAD", "0s");
         command.args([
             "--interval",
             interval,
