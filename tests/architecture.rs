@@ -175,7 +175,7 @@ fn the_rule_about_modules_would_notice() {
 }
 
 fn code_of_agent() -> String {
-    code("src/agent.rs")
+    code("src/agent/shipping.rs")
 }
 
 #[test]
