@@ -307,6 +307,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/metrics.md",
         "docs/config.md",
         "docs/snapshot.md",
+        "docs/performance.md",
     ] {
         let text = read(page);
         let from = project().join(page);
