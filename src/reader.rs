@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::source::chosen::Chosen;
 use crate::source::{Fault, Options, ReadError, Reading, namespace};
 
+const LATE: &str = "a reading did not end in the time that it had, and was given up: what is mounted there, or the kernel, is slow or does not answer";
 const GONE: &str = "the thread that reads is gone; this is a bug in tcpgauge";
 
 type Answer = Result<Reading, ReadError>;
@@ -84,7 +85,7 @@ impl Reader {
                 biased;
                 _ = self.answers.recv() => self.overdue = false,
                 () = &mut patience => {
-                    return Err(self.fault("an earlier reading, which was given up, still has not ended: what is mounted there does not answer"));
+                    return Err(self.fault(LATE));
                 }
             }
         }
@@ -98,7 +99,7 @@ impl Reader {
             () = patience => {
                 self.stop.store(true, Ordering::Relaxed);
                 self.overdue = true;
-                Err(self.fault("it did not end in the time that it had, and was given up: what is mounted there is slow, or has no end"))
+                Err(self.fault(LATE))
             }
         }
     }

@@ -108,7 +108,7 @@ impl Counts {
     /// Counts `number` more sockets in `state`.
     pub fn add(&mut self, state: State, number: u64) {
         if let Some(count) = self.0.get_mut(state.index()) {
-            *count += number;
+            *count = count.saturating_add(number);
         }
     }
 
@@ -121,7 +121,9 @@ impl Counts {
     /// The number of sockets in any state.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 

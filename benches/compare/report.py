@@ -9,7 +9,7 @@ END = "<!-- Here it ends. -->"
 JUDGED_FROM = 100_000
 AGENTS_MIB = 8
 FLAT_WITHIN_MIB = 0.5
-OURS = ["cat", "diag", "diag-full", "text", "agent"]
+OURS = ["cat", "diag", "diag-full", "text", "agent", "agent-sending"]
 PEERS = ["node_exporter", "otelcol", "telegraf"]
 
 

@@ -14,7 +14,11 @@ use crate::source::Options;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
-    let sample = take(config.source)?;
+    // Somebody wants to see it all.
+    let sample = take(Options {
+        by_family: true,
+        ..config.source
+    })?;
     let printed = print(&match form {
         Form::Table => table::full(&sample),
         Form::Json => format!("{}\n", serde_json::to_string(&sample)?),
@@ -29,13 +33,10 @@ pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// One sample, now, by family: somebody wants to see it all.
+/// One sample, now.
 #[expect(clippy::disallowed_methods, reason = "a command's own moment")]
 pub(super) fn take(options: Options) -> anyhow::Result<Sample> {
-    let mut reader = Reader::start(Options {
-        by_family: true,
-        ..options
-    })?;
+    let mut reader = Reader::start(options)?;
     let (time, now) = (SystemTime::now(), Instant::now());
     let runtime = runtime()?;
     let reading = runtime.block_on(async { reader.read(now, tokio::time::sleep(PATIENCE)).await });

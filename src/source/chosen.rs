@@ -4,26 +4,23 @@
 //! a full dump, and that with the tables, before anything is believed, and again now and then. What disagrees or fails gives
 //! way to what costs more, and is tried again later.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::compare::{Disagreement, compare};
-use super::diag::DiagError;
-use super::diag::tally::Negative;
+use super::comparison::{Comparison, Verdict, netlink_is_off, sparse_is_off};
+use super::diag::{DiagError, Unproven};
 use super::ways::{Kernel, Ways};
 use super::{Choice, Impossible, Options, ReadError, Reading, Source};
 
 /// So long what was found is relied on.
-const RELIANCE: Duration = Duration::from_mins(15);
+pub(super) const RELIANCE: Duration = Duration::from_mins(15);
 
 /// So soon is tried again what failed and was not wrong.
-const RECOVERY: Duration = Duration::from_mins(1);
+pub(super) const RECOVERY: Duration = Duration::from_mins(1);
 
-/// A comparison that disagrees is made again, for what changes meanwhile cannot all be known: no counter tells of a listener that
-/// comes and goes.
-const COMPARISONS: u32 = 5;
+/// So often in a row a reading may take longer than it may.
+const MOST_STOPS: u32 = 2;
 
 /// A source that weighs how to read, and says so with each reading.
 #[derive(Debug)]
@@ -31,6 +28,10 @@ pub struct Chosen<K = Ways> {
     kernel: K,
     choice: Choice,
     settled: Option<Settled>,
+    /// What has begun and not ended, for want of time; it goes on with the next reading.
+    comparison: Option<Comparison>,
+    /// Readings in a row that took longer than they may.
+    stopped: u32,
     step_downs: u64,
 }
 
@@ -42,40 +43,6 @@ struct Settled {
     /// Nothing where only another place to read could change it.
     until: Option<Instant>,
     impossible: Option<Impossible>,
-}
-
-/// What makes one comparison fail.
-#[derive(Clone, Copy)]
-enum Doubt {
-    Negative(Negative),
-    Disagreement(Disagreement),
-}
-
-impl Doubt {
-    fn is_again(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Negative(one), Self::Negative(other)) => one.state == other.state,
-            (Self::Disagreement(one), Self::Disagreement(other)) => one.is_again(other),
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Negative(negative) => negative.fmt(f),
-            Self::Disagreement(disagreement) => disagreement.fmt(f),
-        }
-    }
-}
-
-/// Why a way is not relied on.
-enum Trouble {
-    /// It is wrong.
-    Disagrees(String),
-    /// It cannot be used, now.
-    Fails(String),
 }
 
 impl Chosen {
@@ -92,6 +59,8 @@ impl<K: Kernel> Chosen<K> {
             kernel,
             choice,
             settled: None,
+            comparison: None,
+            stopped: 0,
             step_downs: 0,
         }
     }
@@ -123,6 +92,7 @@ impl<K: Kernel> Chosen<K> {
         impossible: Impossible,
         stop: &AtomicBool,
     ) -> Result<Reading, ReadError> {
+        self.comparison = None;
         if self.choice == Choice::Diag {
             self.settled = None;
             return Err(ReadError::Impossible(impossible));
@@ -144,18 +114,35 @@ impl<K: Kernel> Chosen<K> {
         now: Instant,
         stop: &AtomicBool,
     ) -> Result<Reading, ReadError> {
-        let first = match self.take_settled(way, stop) {
-            Err(ReadError::Diag(error)) if !matches!(error, DiagError::Stopped) => error,
-            reading => return reading,
-        };
-        if let DiagError::Negative(_) = first {
-            return self.read_again_watchfully(now, stop);
+        let mut reading = self.take_settled(way, stop);
+        if let Err(ReadError::Diag(error)) = &reading
+            && !matches!(error, DiagError::Stopped)
+        {
+            reading = match error {
+                DiagError::Negative(_) => self.read_again_watchfully(now, stop),
+                _ => self.take(way, stop),
+            };
         }
-        match self.take(way, stop) {
-            Err(ReadError::Diag(error)) if !matches!(error, DiagError::Stopped) => {
-                self.step_down(Source::Text, &netlink_is_off(&error), now + RECOVERY, stop)
+        match reading {
+            Err(error) if error.is_stopped() => {
+                self.stopped += 1;
+                if way != Source::Text && self.stopped >= MOST_STOPS {
+                    // Not of the last word: whoever waited for it is gone, and the next reading may be another.
+                    self.stopped = 0;
+                    self.step_downs += 1;
+                    let why = netlink_is_off("it takes longer than a reading may");
+                    self.settle(Source::Text, &why, Some(now + RECOVERY));
+                }
+                Err(error)
             }
-            reading => reading,
+            Err(ReadError::Diag(error)) => {
+                let why = netlink_is_off(error);
+                self.step_down(Source::Text, &why, now + RECOVERY, stop)
+            }
+            reading => {
+                self.stopped = 0;
+                reading
+            }
         }
     }
 
@@ -184,121 +171,85 @@ impl<K: Kernel> Chosen<K> {
         let known = self
             .settled
             .as_ref()
-            .filter(|found| found.impossible.is_none());
-        let known = known.map(|found| found.way);
-        let weighed = match self.compare_all(known, stop) {
-            Err(error) if error.is_stopped() => {
-                // It would take as long the next time.
-                let why = "comparing the ways to read takes longer than a reading may";
-                match &mut self.settled {
-                    Some(settled) if known.is_some() => settled.until = Some(now + RELIANCE),
-                    _ => self.settle(Source::Text, why, Some(now + RELIANCE)),
-                }
-                return Err(error);
-            }
-            weighed => weighed?,
-        };
-        let (way, why, until) = match weighed {
-            Ok(reading) => {
+            .filter(|found| found.impossible.is_none())
+            .map(|found| found.way);
+        let mut comparison = self.comparison.take().unwrap_or_else(|| match known {
+            None | Some(Source::Text) => Comparison::of(Source::DiagFull, Source::Text),
+            _ => Comparison::of(Source::Diag, Source::DiagFull),
+        });
+        let verdict = match self.compare_all(&mut comparison, stop) {
+            Ok(Ok(reading)) => {
                 let why = "this process's own network namespace; sparse and full dumps agree";
                 self.settle(Source::Diag, why, Some(now + RELIANCE));
                 return Ok(self.sign(reading));
             }
-            Err((way, Trouble::Disagrees(why))) => (way, why, now + RELIANCE),
-            Err((way, Trouble::Fails(why))) => (way, why, now + RECOVERY),
+            Ok(Err(verdict)) => verdict,
+            Err(error) => {
+                self.put_off(comparison, known, &error, now);
+                return Err(error);
+            }
         };
-        if known.is_some_and(|known| known >= way) {
+        let until = now + verdict.holds;
+        if known.is_some_and(|known| known >= verdict.way) {
             // It is no worse than it was.
-            self.settle(way, &why, Some(until));
-            self.take_settled(way, stop)
+            self.settle(verdict.way, &verdict.why, Some(until));
+            self.take_settled(verdict.way, stop)
         } else {
-            self.step_down(way, &why, until, stop)
+            self.step_down(verdict.way, &verdict.why, until, stop)
         }
     }
 
-    /// A sparse reading if that is right, else the way to take and what is wrong with the cheaper ones.
+    /// A comparison did not end in the time that a reading has. It goes on with the next one, unless it would never end.
+    fn put_off(
+        &mut self,
+        mut comparison: Comparison,
+        known: Option<Source>,
+        error: &ReadError,
+        now: Instant,
+    ) {
+        if !error.is_stopped() {
+            return;
+        }
+        if comparison.may_go_on() {
+            self.comparison = Some(comparison);
+            return;
+        }
+        let until = Some(now + RELIANCE);
+        match (&mut self.settled, known) {
+            // Nothing has been found against it.
+            (Some(settled), Some(_)) if !comparison.has_doubts() => settled.until = until,
+            _ => {
+                // It counts each socket, and derives nothing.
+                let why = sparse_is_off("to compare them takes longer than a reading may");
+                self.step_downs += u64::from(known.is_none_or(|known| known < Source::DiagFull));
+                self.settle(Source::DiagFull, &why, until);
+            }
+        }
+    }
+
+    /// A reading if the sparse ones are right, or else what is.
     fn compare_all(
         &mut self,
-        known: Option<Source>,
+        comparison: &mut Comparison,
         stop: &AtomicBool,
-    ) -> Result<Result<Reading, (Source, Trouble)>, ReadError> {
-        if matches!(known, None | Some(Source::Text))
-            && let Err(trouble) = self.agree(Source::DiagFull, Source::Text, stop)?
-        {
-            let (Trouble::Disagrees(why) | Trouble::Fails(why)) = &trouble;
-            let why = netlink_is_off(why);
-            return Ok(Err((Source::Text, trouble.because(why))));
+    ) -> Result<Result<Reading, Verdict>, ReadError> {
+        if comparison.is_of_tables() {
+            if let Err(verdict) = comparison.agree(&mut self.kernel, stop)? {
+                return Ok(Err(verdict));
+            }
+            *comparison = Comparison::of(Source::Diag, Source::DiagFull);
         }
         if let Err(unproven) = self.kernel.counts_mptcp() {
-            let why = sparse_is_off(&unproven);
-            return Ok(Err((Source::DiagFull, Trouble::Disagrees(why))));
+            return Ok(Err(Verdict {
+                way: Source::DiagFull,
+                why: sparse_is_off(&unproven),
+                holds: match unproven {
+                    Unproven::Uncounted => RELIANCE,
+                    Unproven::Untried(_) | Unproven::Counters(_) => RECOVERY,
+                },
+            }));
         }
-        Ok(match self.agree(Source::Diag, Source::DiagFull, stop)? {
-            Ok(reading) => Ok(reading),
-            Err(Trouble::Disagrees(why)) => {
-                Err((Source::DiagFull, Trouble::Disagrees(sparse_is_off(&why))))
-            }
-            Err(Trouble::Fails(why)) => Err((Source::Text, Trouble::Fails(netlink_is_off(&why)))),
-        })
-    }
-
-    /// Whether two ways agree; the reading is that of the first, unless it cannot be had while so much changes.
-    fn agree(
-        &mut self,
-        first: Source,
-        second: Source,
-        stop: &AtomicBool,
-    ) -> Result<Result<Reading, Trouble>, ReadError> {
-        let mut failed = false;
-        let mut doubt: Option<Doubt> = None;
-        for _ in 0..COMPARISONS {
-            match self.agree_once(first, second, stop) {
-                Ok((reading, None)) => return Ok(Ok(reading)),
-                Ok((reading, Some(found))) => {
-                    // What is not wrong in the same way again is of sockets that came and went.
-                    if doubt.is_some_and(|before| !found.is_again(&before)) {
-                        return Ok(Ok(reading));
-                    }
-                    doubt = Some(found);
-                }
-                Err(error) if error.is_stopped() => return Err(error),
-                Err(ReadError::Diag(error)) => {
-                    if std::mem::replace(&mut failed, true) {
-                        return Ok(Err(Trouble::Fails(error.to_string())));
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let why = doubt.map_or_else(
-            || "it fails now and then".to_owned(),
-            |doubt| doubt.to_string(),
-        );
-        Ok(Err(Trouble::Disagrees(why)))
-    }
-
-    /// The reading of the first, if it can be had, and what is doubtful about it.
-    fn agree_once(
-        &mut self,
-        first: Source,
-        second: Source,
-        stop: &AtomicBool,
-    ) -> Result<(Reading, Option<Doubt>), ReadError> {
-        let before = self.kernel.activity().map_err(DiagError::from)?;
-        let one = self.kernel.take(first, stop);
-        let other = self.kernel.take(second, stop)?;
-        let after = self.kernel.activity().map_err(DiagError::from)?;
-        match one {
-            Err(ReadError::Diag(DiagError::Negative(negative))) => {
-                let is_explained = negative.deficit() <= after.connections_since(&before);
-                Ok((other, (!is_explained).then_some(Doubt::Negative(negative))))
-            }
-            one => {
-                let one = one?;
-                let doubt = compare(&one, &other, &before, &after).err();
-                Ok((one, doubt.map(Doubt::Disagreement)))
-            }
-        }
+        comparison.agree(&mut self.kernel, stop)
     }
 
     fn step_down(
@@ -314,9 +265,10 @@ impl<K: Kernel> Chosen<K> {
     }
 
     fn settle(&mut self, way: Source, why: &str, until: Option<Instant>) {
+        // Whoever looks for a change sees none where only a number is another.
+        let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
         let why = match &self.settled {
-            // Whoever looks for a change sees none.
-            Some(settled) if *settled.why == *why => Arc::clone(&settled.why),
+            Some(settled) if words(&settled.why) == words(why) => Arc::clone(&settled.why),
             _ => Arc::from(why),
         };
         self.settled = Some(Settled {
@@ -347,23 +299,6 @@ impl<K: Kernel> Chosen<K> {
         reading.step_downs = self.step_downs;
         reading
     }
-}
-
-impl Trouble {
-    fn because(&self, why: String) -> Self {
-        match self {
-            Self::Disagrees(_) => Self::Disagrees(why),
-            Self::Fails(_) => Self::Fails(why),
-        }
-    }
-}
-
-fn netlink_is_off(why: impl fmt::Display) -> String {
-    format!("readings over netlink are off: {why}")
-}
-
-fn sparse_is_off(why: impl fmt::Display) -> String {
-    format!("sparse readings are off: {why}")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod chosen;
 mod compare;
+mod comparison;
 pub mod diag;
 mod error;
 pub mod namespace;

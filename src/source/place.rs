@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::namespace::Reader;
-use super::proc_root::{NamespaceId, OpenError};
+use super::proc_root::{Mount, NamespaceId, OpenError};
 use super::{Impossible, Options, ReadError, Scope};
 
 /// The place below the proc root where a scope's tables are.
@@ -12,7 +12,7 @@ pub(super) struct Place {
     options: Options,
     tcp: PathBuf,
     /// What this process is there, once there was something to read.
-    stands: Option<Standing>,
+    stands: Option<(Mount, Standing)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ impl Place {
 
     /// Refuses a namespace that is not whose it would be said to be.
     pub(super) fn guard(&mut self, namespace: NamespaceId) -> Result<(), ReadError> {
-        let Standing { reader, .. } = self.stands();
+        let Standing { reader, .. } = self.stands(namespace);
         if self.options.scope == Scope::Host && reader.pid_1_is_a_containers(namespace) {
             return Err(ReadError::NotTheHost {
                 path: self.tcp.clone(),
@@ -59,7 +59,7 @@ impl Place {
         let Standing {
             reader,
             is_mounted_proc,
-        } = self.stands();
+        } = self.stands(namespace);
         Ok(match reader.is_in(namespace) {
             _ if !is_mounted_proc => Err(Impossible::NoProc),
             Some(true) => Ok(()),
@@ -79,11 +79,20 @@ impl Place {
         }
     }
 
-    fn stands(&mut self) -> Standing {
-        let root = &self.options.proc_root;
-        *self.stands.get_or_insert_with(|| Standing {
-            reader: Reader::inspect(root),
-            is_mounted_proc: root.is_mounted_proc() == Some(true),
-        })
+    /// Found anew when something else is mounted there than before.
+    fn stands(&mut self, namespace: NamespaceId) -> Standing {
+        let mount = namespace.mount();
+        match self.stands {
+            Some((known, standing)) if known == mount => standing,
+            _ => {
+                let root = &self.options.proc_root;
+                let standing = Standing {
+                    reader: Reader::inspect(root),
+                    is_mounted_proc: root.is_mounted_proc() == Some(true),
+                };
+                self.stands = Some((mount, standing));
+                standing
+            }
+        }
     }
 }

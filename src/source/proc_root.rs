@@ -43,6 +43,10 @@ impl ProcRoot {
     }
 }
 
+/// One mounted proc: another one, even of the same processes, is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mount(u64);
+
 /// Which network namespace a file of `net/` belongs to.
 ///
 /// Equal within a namespace and different between live ones, and `stat` needs no privilege, unlike `ns/net`.
@@ -56,6 +60,11 @@ impl NamespaceId {
     /// The namespace that the file at `path` belongs to.
     pub fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|found| Self::from(&found))
+    }
+
+    /// The mount that it was seen through.
+    pub(super) fn mount(self) -> Mount {
+        Mount(self.device)
     }
 
     /// The inode, which is what tells namespaces of one proc apart.

@@ -64,7 +64,7 @@ pub(super) fn probe(
         }
         let during = inuse6()?.unwrap_or_default();
         drop(listeners);
-        if during >= before + ENOUGH {
+        if during.saturating_sub(before) >= ENOUGH {
             return Ok(Found::Counted);
         }
     }

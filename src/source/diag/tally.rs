@@ -85,8 +85,9 @@ impl Tally {
         let mut counts = self.ipv4.counts + self.ipv6.counts;
         counts.add(
             State::Established,
-            self.ipv4.established(counters.inuse4)?
-                + self.ipv6.established(counters.inuse6.unwrap_or_default())?,
+            self.ipv4
+                .established(counters.inuse4)?
+                .saturating_add(self.ipv6.established(counters.inuse6.unwrap_or_default())?),
         );
         let mini = self.ipv4.mini + self.ipv6.mini;
         counts.add(State::TimeWait, left(State::TimeWait, counters.tw, mini)?);
