@@ -1,5 +1,6 @@
 //! The composition root: puts the pipeline together, ticks, and takes it down again.
 
+mod own_traces;
 mod shipping;
 
 use std::collections::BTreeMap;
@@ -69,7 +70,7 @@ pub async fn run(
             faults: faults.counted.clone(),
             cpu: cpu(),
             resident_bytes,
-            delivery: shipping.as_ref().map(Shipping::stats),
+            delivery: shipping.as_ref().and_then(Shipping::stats),
         });
         source.log(&sample);
         see(&sample);
@@ -81,7 +82,7 @@ pub async fn run(
             }
         }
         if let Some(shipping) = &mut shipping {
-            shipping.export(sample);
+            shipping.export(sample, reading_took);
         }
         if stopping {
             break;

@@ -175,7 +175,7 @@ fn the_rule_about_modules_would_notice() {
 }
 
 fn code_of_agent() -> String {
-    code("src/agent.rs")
+    code("src/agent/shipping.rs")
 }
 
 #[test]
@@ -307,6 +307,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/metrics.md",
         "docs/config.md",
         "docs/snapshot.md",
+        "docs/performance.md",
     ] {
         let text = read(page);
         let from = project().join(page);

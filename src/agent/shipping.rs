@@ -1,12 +1,15 @@
 //! What there is to send: from the SDK through the queue to the backend.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use opentelemetry_sdk::Resource;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{now, patiently};
+use super::{moment, now, own_traces, patiently};
 use crate::config::Config;
 use crate::delivery::backend::Backend;
 use crate::delivery::outbox::Outbox;
@@ -16,6 +19,7 @@ use crate::delivery::{self};
 use crate::identity::Identity;
 use crate::otlp::pipeline::Pipeline;
 use crate::otlp::resource;
+use crate::otlp::traces::{Cycle, Traces};
 use crate::sample::{Delivery, Sample};
 
 /// What is left to deliver what waits once the agent is told to stop.
@@ -29,20 +33,16 @@ const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Everything behind a sample.
 pub(super) struct Shipping {
-    pipeline: Pipeline,
-    outbox: Outbox,
-    leave: watch::Sender<bool>,
-    sender: JoinHandle<()>,
-    has_spool: bool,
-    broken: bool,
+    metrics: Option<Metrics>,
+    traces: Option<Arc<Traces>>,
 }
 
 impl Shipping {
     /// Starts to send, if something is to be sent; nothing yet if this agent cannot find out who it is.
     pub(super) async fn start(config: &Config) -> anyhow::Result<Option<Self>> {
-        let Some(options) = &config.delivery else {
+        if config.delivery.is_none() && config.traces.is_none() {
             return Ok(None);
-        };
+        }
         let time = now();
         let identity = patiently(&config.source, move |options| {
             Identity::inspect(options, time)
@@ -61,34 +61,113 @@ impl Shipping {
             identity.host_name.known(),
             &identity.instance_id,
         );
+        let traces = config
+            .traces
+            .as_ref()
+            .and_then(|options| own_traces::start(options, resource.clone()));
+        let metrics = match &config.delivery {
+            Some(options) => {
+                // Above half an interval a sample would wait for the next one.
+                let spread = options.spread.min(config.interval / 2);
+                let spread = spread.mul_f64(identity.share());
+                Some(Metrics::start(config, options, resource, spread, traces.clone()).await?)
+            }
+            None => None,
+        };
+        Ok(Some(Self { metrics, traces }))
+    }
+
+    /// How delivery is, where something is delivered.
+    pub(super) fn stats(&self) -> Option<Delivery> {
+        self.metrics.as_ref().map(Metrics::stats)
+    }
+
+    /// Puts a sample into the queue.
+    pub(super) fn export(&mut self, sample: Sample, reading_took: Duration) {
+        let Some(traces) = &self.traces else {
+            if let Some(metrics) = &mut self.metrics {
+                metrics.export(sample);
+            }
+            return;
+        };
+        let seen = sample.clone();
+        let began = moment();
+        let record = self
+            .metrics
+            .as_mut()
+            .and_then(|metrics| metrics.export(sample));
+        let cycle = Cycle {
+            read: reading_took,
+            export: self.metrics.is_some().then(|| moment() - began),
+            record,
+        };
+        traces.cycle(&seen, &cycle);
+    }
+
+    /// Delivers what waits, as far as the time goes, and says what is left.
+    pub(super) async fn drain(self) {
+        if let Some(metrics) = self.metrics {
+            metrics.drain().await;
+        }
+        if let Some(traces) = self.traces {
+            own_traces::end(traces).await;
+        }
+    }
+}
+
+/// What sends metrics.
+struct Metrics {
+    pipeline: Pipeline,
+    outbox: Outbox,
+    /// The number of the last record that the pipeline made.
+    record: Arc<AtomicU64>,
+    leave: watch::Sender<bool>,
+    sender: JoinHandle<()>,
+    has_spool: bool,
+    broken: bool,
+}
+
+/// No record has this number.
+const NONE: u64 = u64::MAX;
+
+impl Metrics {
+    async fn start(
+        config: &Config,
+        options: &delivery::Options,
+        resource: Resource,
+        spread: Duration,
+        traces: Option<Arc<Traces>>,
+    ) -> anyhow::Result<Self> {
         let (outbox, has_spool) = outbox(options).await?;
         let (leave, leaving) = watch::channel(false);
-        // Above half an interval a sample would wait for the next one.
-        let spread = options.spread.min(config.interval / 2);
-        let spread = spread.mul_f64(identity.share());
         tracing::info!(
             "sending to {} every {:?}",
             options.endpoint,
             config.interval
         );
         let sender = Sender::new(outbox.clone(), Backend::new(options), spread);
+        let sender = match traces {
+            Some(traces) => sender.watched(move |sent| own_traces::tell(&traces, sent)),
+            None => sender,
+        };
         let sender = tokio::spawn(sender.run(leaving));
-        let enqueue = outbox.clone();
+        let record = Arc::new(AtomicU64::new(NONE));
+        let (enqueue, number) = (outbox.clone(), Arc::clone(&record));
         let pipeline = Pipeline::new(&config.metrics, resource, move |request| {
-            enqueue.push(request);
+            number.store(enqueue.push(request), Ordering::Relaxed);
         });
-        Ok(Some(Self {
+        Ok(Self {
             pipeline,
             outbox,
+            record,
             leave,
             sender,
             has_spool,
             broken: false,
-        }))
+        })
     }
 
-    /// How delivery is.
-    pub(super) fn stats(&self) -> Delivery {
+    fn stats(&self) -> Delivery {
         let stats = self.outbox.stats();
         Delivery {
             records: stats.records,
@@ -103,8 +182,9 @@ impl Shipping {
         }
     }
 
-    /// Puts a sample into the queue.
-    pub(super) fn export(&mut self, sample: Sample) {
+    /// The number of the record that the sample became, if it became one.
+    fn export(&mut self, sample: Sample) -> Option<u64> {
+        self.record.store(NONE, Ordering::Relaxed);
         let exported = self.pipeline.export(sample);
         let gone = self.sender.is_finished();
         if (exported.is_err() || gone) && !std::mem::replace(&mut self.broken, true) {
@@ -117,30 +197,28 @@ impl Shipping {
                 "{part} is gone, and nothing is delivered any more; this is a bug in tcpgauge: start it again"
             );
         }
+        Some(self.record.load(Ordering::Relaxed)).filter(|record| *record != NONE)
     }
 
-    /// Delivers what waits, as far as the time goes, and says what is left.
-    pub(super) async fn drain(mut self) {
+    async fn drain(mut self) {
         let _ = self.leave.send(true);
         // Whether it ended by itself does not matter, but what is left.
         let _ = tokio::time::timeout(DRAIN, &mut self.sender).await;
         self.sender.abort();
         let undelivered = self.outbox.waiting();
         let dropped = self.outbox.dropped();
-        let kept = self.has_spool && self.close().await;
+        let kept = if self.has_spool && self.close().await {
+            ", which are on disk for the next start"
+        } else {
+            ""
+        };
         if undelivered == 0 && dropped == 0 {
             tracing::info!("everything is delivered; ending");
-        } else if kept {
-            tracing::warn!(
-                undelivered,
-                dropped,
-                "ending with {undelivered} sample(s) undelivered, which are on disk for the next start, {dropped} dropped before"
-            );
         } else {
             tracing::warn!(
                 undelivered,
                 dropped,
-                "ending with {undelivered} sample(s) undelivered, {dropped} dropped before"
+                "ending with {undelivered} sample(s) undelivered{kept}, {dropped} dropped before"
             );
         }
     }

@@ -42,6 +42,8 @@ pub struct Config {
     pub resource: otlp::resource::Options,
     /// Where to, or nothing where nothing is to be sent.
     pub delivery: Option<delivery::Options>,
+    /// Where the agent's own traces go, or nothing where there are to be none.
+    pub traces: Option<delivery::Options>,
     /// What is logged.
     pub log: log::Options,
     /// What was given and has no effect.
@@ -105,6 +107,10 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         (Some(_), Some(_)) => Some(None),
         _ => sending::options(layers).map(Some),
     };
+    let traces = match disabled {
+        Some(true) => Some(None),
+        _ => sending::traces(layers, delivery.as_ref().and_then(Option::as_ref)),
+    };
     let host_name = layers.take("host_name", text(optional_name));
     let service_name = layers.take("service_name", text(optional_name));
     let attributes = layers.take("resource_attributes", |given| attributes(pairs(given)?));
@@ -155,6 +161,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
             attributes,
         },
         delivery: delivery?,
+        traces: traces?,
         log: log::Options {
             level: level?,
             format: format?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::layers::{Given, Layers};
 use super::settings::Form;
 use super::{HOUR, MINUTE, duration, pairs, text, values};
-use crate::delivery::endpoint::{Endpoint, Protocol, Reading};
+use crate::delivery::endpoint::{Endpoint, Protocol, Reading, Signal};
 use crate::delivery::headers::Headers;
 use crate::delivery::spool::{self, SyncPolicy};
 use crate::delivery::{self, queue, tls};
@@ -22,6 +22,7 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
     let insecure = layers.take("insecure", text(values::boolean));
     let endpoint = endpoint(
         layers,
+        Signal::Metrics,
         protocol.unwrap_or_default(),
         insecure.unwrap_or_default(),
     );
@@ -74,19 +75,37 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
     })
 }
 
-fn endpoint(layers: &mut Layers, protocol: Protocol, insecure: bool) -> Option<Endpoint> {
-    layers.take("endpoint", |given| match given {
-        Given::Text(text, _) if text.is_empty() => Ok(Endpoint::usual(protocol)),
-        Given::Text(text, form) => {
-            let how = Reading {
-                protocol,
-                insecure,
-                complete: form == Form::Complete,
-            };
-            Endpoint::parse(&text, how)
+fn endpoint(
+    layers: &mut Layers,
+    signal: Signal,
+    protocol: Protocol,
+    insecure: bool,
+) -> Option<Endpoint> {
+    let url = |own: bool| {
+        move |given| match given {
+            Given::Text(text, _) if text.is_empty() => Ok(None),
+            // That of metrics alone is no base of another one's.
+            Given::Text(_, Form::Complete) if !own => Ok(None),
+            Given::Text(text, form) => {
+                let how = Reading {
+                    protocol,
+                    signal,
+                    insecure,
+                    complete: form == Form::Complete,
+                };
+                Endpoint::parse(&text, how).map(Some)
+            }
+            Given::Pairs(_) => Err("must be a string".to_owned()),
         }
-        Given::Pairs(_) => Err("must be a string".to_owned()),
-    })
+    };
+    let given = match signal {
+        Signal::Metrics => layers.take("endpoint", url(true))?,
+        Signal::Traces => match layers.take("traces_endpoint", url(true))? {
+            None => layers.take("endpoint", url(false))?,
+            given => given,
+        },
+    };
+    Some(given.unwrap_or_else(|| Endpoint::usual(protocol, signal)))
 }
 
 /// Nothing of the outer option is a fault, of the inner one no spool.
@@ -131,6 +150,49 @@ fn tls(layers: &mut Layers) -> Option<tls::Options> {
         certificate,
         client,
     })
+}
+
+/// What becomes of the agent's own traces: all but the address and what says who we are is as for metrics.
+#[expect(
+    clippy::option_option,
+    reason = "nothing of the outer is a fault, of the inner no traces"
+)]
+pub(super) fn traces(
+    layers: &mut Layers,
+    metrics: Option<&delivery::Options>,
+) -> Option<Option<delivery::Options>> {
+    let wanted = layers.take(
+        "traces_exporter",
+        text(|name| {
+            values::choice(name, &["none", "otlp"], |name| match name {
+                "none" => Some(false),
+                "otlp" => Some(true),
+                _ => None,
+            })
+        }),
+    )?;
+    if !wanted {
+        return Some(None);
+    }
+    let protocol = layers.take(
+        "traces_protocol",
+        text(|name| values::choice(name, &Protocol::NAMES, Protocol::named)),
+    )?;
+    let insecure = layers.take("insecure", text(values::boolean))?;
+    let endpoint = endpoint(layers, Signal::Traces, protocol, insecure)?;
+    let headers = layers.take("traces_headers", |given| {
+        collect(&pairs(given)?, Headers::add)
+    })?;
+    let base = match metrics {
+        Some(options) => options.clone(),
+        None => options(layers)?,
+    };
+    Some(Some(delivery::Options {
+        endpoint,
+        headers,
+        spool: None,
+        ..base
+    }))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a parser of a setting can fail")]

@@ -78,3 +78,37 @@ impl Setting {
         self.value == "BOOL"
     }
 }
+
+pub(super) const fn plain(name: &'static str) -> Variable {
+    Variable {
+        name,
+        form: Form::Plain,
+    }
+}
+
+pub(super) const fn complete(name: &'static str) -> Variable {
+    Variable {
+        name,
+        form: Form::Complete,
+    }
+}
+
+pub(super) const fn milliseconds(name: &'static str) -> Variable {
+    Variable {
+        name,
+        form: Form::Milliseconds,
+    }
+}
+
+const fn not_honoured(name: &'static str, harmless: Option<&'static str>) -> NotHonoured {
+    NotHonoured { name, harmless }
+}
+
+/// Set to anything but what happens anyway, they get a warning and not silence.
+pub const NOT_HONOURED: &[NotHonoured] = &[
+    not_honoured(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        Some("cumulative"),
+    ),
+    not_honoured("OTEL_METRIC_EXPORT_TIMEOUT", None),
+];

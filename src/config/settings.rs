@@ -1,20 +1,7 @@
 //! The one table of settings. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
 
-pub use super::setting::{Form, NotHonoured, Setting, UsedBy, Variable};
-
-const fn plain(name: &'static str) -> Variable {
-    Variable {
-        name,
-        form: Form::Plain,
-    }
-}
-
-const fn milliseconds(name: &'static str) -> Variable {
-    Variable {
-        name,
-        form: Form::Milliseconds,
-    }
-}
+pub use super::setting::{Form, NOT_HONOURED, NotHonoured, Setting, UsedBy, Variable};
+use super::setting::{complete, milliseconds, plain};
 
 /// The file itself: what is needed before any setting is known.
 pub const CONFIG_VARIABLE: &str = "TCPGAUGE_CONFIG";
@@ -85,10 +72,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "endpoint",
         flag: Some("endpoint"),
         env: &[
-            Variable {
-                name: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-                form: Form::Complete,
-            },
+            complete("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"),
             plain("OTEL_EXPORTER_OTLP_ENDPOINT"),
         ],
         default: "",
@@ -272,6 +256,55 @@ pub const SETTINGS: &[Setting] = &[
         used_by: UsedBy::Senders,
     },
     Setting {
+        key: "traces_exporter",
+        flag: Some("traces-exporter"),
+        env: &[plain("OTEL_TRACES_EXPORTER")],
+        default: "none",
+        value: "EXPORTER",
+        bounds: "`none`, `otlp`",
+        help: "otlp: the agent sends traces of its own work, one for each sample",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "traces_endpoint",
+        flag: Some("traces-endpoint"),
+        env: &[
+            complete("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+            plain("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ],
+        default: "",
+        value: "URL",
+        bounds: "as endpoint",
+        help: "Where they go. Certificates, compression and timeout are those of metrics",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "traces_protocol",
+        flag: Some("traces-protocol"),
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
+            plain("OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ],
+        default: "grpc",
+        value: "PROTOCOL",
+        bounds: "`grpc`, `http/protobuf`",
+        help: "The OTLP protocol for traces",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "traces_headers",
+        flag: None,
+        env: &[
+            plain("OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
+            plain("OTEL_EXPORTER_OTLP_HEADERS"),
+        ],
+        default: "",
+        value: "NAME=VALUE,…",
+        bounds: "as headers",
+        help: "Headers that go with traces",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
         key: "exporter",
         flag: Some("exporter"),
         env: &[plain("OTEL_METRICS_EXPORTER")],
@@ -343,36 +376,6 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
-const fn not_honoured(name: &'static str, harmless: Option<&'static str>) -> NotHonoured {
-    NotHonoured { name, harmless }
-}
-
-/// Set to anything but what happens anyway, they get a warning and not silence.
-pub const NOT_HONOURED: &[NotHonoured] = &[
-    not_honoured(
-        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-        Some("cumulative"),
-    ),
-    not_honoured("OTEL_METRIC_EXPORT_TIMEOUT", None),
-];
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_and_variables_are_unique() {
-        let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
-        names.extend(
-            SETTINGS
-                .iter()
-                .flat_map(|setting| setting.env.iter().map(|variable| variable.name)),
-        );
-        names.extend(NOT_HONOURED.iter().map(|variable| variable.name));
-        names.push(CONFIG_VARIABLE);
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count);
-    }
-}
+#[path = "settings_tests.rs"]
+mod tests;

@@ -86,7 +86,7 @@ impl Backend {
         values: &Values,
     ) -> Result<::http::Request<Full<Bytes>>, Failure> {
         let request = match self.endpoint.protocol {
-            Protocol::Grpc => grpc::request(grpc::METRICS_PATH, &message, is_gzip),
+            Protocol::Grpc => grpc::request(self.endpoint.path(), &message, is_gzip),
             Protocol::HttpProtobuf => http::request(&self.endpoint, message, is_gzip),
         };
         let mut request = request.map_err(|error| Failure {

@@ -5,8 +5,33 @@ use std::path::PathBuf;
 
 use http::uri::Authority;
 
-/// The path of metrics below a base endpoint of OTLP/HTTP.
-const METRICS_PATH: &str = "/v1/metrics";
+/// What is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signal {
+    /// Metrics.
+    #[default]
+    Metrics,
+    /// The agent's own traces.
+    Traces,
+}
+
+impl Signal {
+    /// Its path below a base endpoint of OTLP/HTTP.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Metrics => "/v1/metrics",
+            Self::Traces => "/v1/traces",
+        }
+    }
+
+    /// The method of gRPC that takes it.
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        }
+    }
+}
 
 /// How OTLP is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,9 +81,11 @@ impl Protocol {
 pub struct Reading {
     /// What is spoken there.
     pub protocol: Protocol,
+    /// What is sent there.
+    pub signal: Signal,
     /// Whether an address without a scheme means that nothing is encrypted.
     pub insecure: bool,
-    /// Whether the URL is that of metrics as it is, and not the base of such URLs.
+    /// Whether the URL is that of the signal as it is, and not the base of such URLs.
     pub complete: bool,
 }
 
@@ -69,7 +96,7 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Where it listens.
     pub address: Address,
-    /// What is asked for there; OTLP/gRPC has no such choice.
+    /// What is asked for there.
     path: String,
 }
 
@@ -88,9 +115,9 @@ pub enum Address {
 }
 
 impl Endpoint {
-    /// Where metrics go if nobody says so.
+    /// Where a signal goes if nobody says so.
     #[must_use]
-    pub fn usual(protocol: Protocol) -> Self {
+    pub fn usual(protocol: Protocol, signal: Signal) -> Self {
         let authority = match protocol {
             Protocol::Grpc => Authority::from_static("localhost:4317"),
             Protocol::HttpProtobuf => Authority::from_static("localhost:4318"),
@@ -101,7 +128,7 @@ impl Endpoint {
                 authority,
                 tls: false,
             },
-            path: path_of(protocol, "", false),
+            path: path_of(protocol, signal, "", false),
         }
     }
 
@@ -116,14 +143,14 @@ impl Endpoint {
             (Some((scheme, rest)), _) => match scheme.to_ascii_lowercase().as_str() {
                 "http" => (false, rest),
                 "https" => (true, rest),
-                "unix" if protocol == Protocol::Grpc => return unix(rest),
+                "unix" if protocol == Protocol::Grpc => return unix(rest, how.signal),
                 "unix" => {
                     return Err("is a Unix socket, over which only OTLP/gRPC is spoken".to_owned());
                 }
                 _ => return Err("has an unknown scheme: use http:// or https://".to_owned()),
             },
             (None, Protocol::Grpc) if text.starts_with("unix:") => {
-                return unix(text.get("unix:".len()..).unwrap_or_default());
+                return unix(text.get("unix:".len()..).unwrap_or_default(), how.signal);
             }
             // As OpenTelemetry has it, for gRPC alone.
             (None, Protocol::Grpc) if !text.is_empty() => (!how.insecure, text),
@@ -140,7 +167,8 @@ impl Endpoint {
         }
         if protocol == Protocol::Grpc && !path.is_empty() && path != "/" {
             return Err(format!(
-                "has a path, and OTLP/gRPC has none ({METRICS_PATH} belongs to OTLP/HTTP, port 4318, --protocol http/protobuf): write {shape}"
+                "has a path, and OTLP/gRPC has none ({} belongs to OTLP/HTTP, port 4318, --protocol http/protobuf): write {shape}",
+                how.signal.path()
             ));
         }
         if path.contains('#')
@@ -154,7 +182,7 @@ impl Endpoint {
                 authority: parse_authority(authority, shape)?,
                 tls,
             },
-            path: path_of(protocol, path, how.complete),
+            path: path_of(protocol, how.signal, path, how.complete),
         })
     }
 
@@ -228,31 +256,32 @@ impl fmt::Display for Endpoint {
     }
 }
 
-fn unix(path: &str) -> Result<Endpoint, String> {
+fn unix(path: &str, signal: Signal) -> Result<Endpoint, String> {
     if !path.starts_with('/') {
         return Err("is no absolute path of a Unix socket: write unix:///PATH".to_owned());
     }
     Ok(Endpoint {
         protocol: Protocol::Grpc,
         address: Address::Unix(path.into()),
-        path: String::new(),
+        path: signal.method().to_owned(),
     })
 }
 
-/// A base has the path of metrics put after its own, unless it is there already.
-fn path_of(protocol: Protocol, path: &str, complete: bool) -> String {
+/// A base has the path of the signal put after its own, unless it is there already.
+fn path_of(protocol: Protocol, signal: Signal, path: &str, complete: bool) -> String {
+    let own = signal.path();
     let (path, query) = match path.split_once('?') {
         Some((path, query)) => (path, format!("?{query}")),
         None => (path, String::new()),
     };
     match protocol {
-        Protocol::Grpc => String::new(),
+        Protocol::Grpc => signal.method().to_owned(),
         Protocol::HttpProtobuf if complete && path.is_empty() => format!("/{query}"),
-        Protocol::HttpProtobuf if complete || path.ends_with(METRICS_PATH) => {
+        Protocol::HttpProtobuf if complete || path.ends_with(own) => {
             format!("{path}{query}")
         }
         Protocol::HttpProtobuf => {
-            format!("{}{METRICS_PATH}{query}", path.trim_end_matches('/'))
+            format!("{}{own}{query}", path.trim_end_matches('/'))
         }
     }
 }

@@ -5,6 +5,7 @@ use super::*;
 fn grpc(text: &str) -> Result<Endpoint, String> {
     let how = Reading {
         protocol: Protocol::Grpc,
+        signal: Signal::Metrics,
         insecure: false,
         complete: false,
     };
@@ -14,6 +15,7 @@ fn grpc(text: &str) -> Result<Endpoint, String> {
 fn http(text: &str, complete: bool) -> Result<Endpoint, String> {
     let how = Reading {
         protocol: Protocol::HttpProtobuf,
+        signal: Signal::Metrics,
         insecure: false,
         complete,
     };
@@ -45,6 +47,7 @@ fn an_endpoint_of_grpc_is_scheme_host_and_port() {
     }
     let how = Reading {
         protocol: Protocol::Grpc,
+        signal: Signal::Metrics,
         insecure: true,
         complete: false,
     };
@@ -88,10 +91,11 @@ fn metrics_have_a_path_below_a_base_and_are_at_their_own_url_as_it_is() {
     let shown = http("https://h/otlp?token=secret", true).unwrap();
     assert_eq!(shown.to_string(), "https://h/otlp");
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
-        let usual = Endpoint::usual(protocol);
+        let usual = Endpoint::usual(protocol, Signal::Metrics);
         assert_eq!(usual.port(), protocol.usual_port());
         let how = Reading {
             protocol,
+            signal: Signal::Metrics,
             insecure: false,
             complete: true,
         };
@@ -132,5 +136,25 @@ fn a_bad_endpoint_says_what_is_wrong_and_never_repeats_a_password() {
         let error = http(text, false).unwrap_err();
         assert!(error.contains(says), "{text}: {error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn traces_have_paths_of_their_own() {
+    for (protocol, text, expected) in [
+        (Protocol::HttpProtobuf, "http://h:4318", "/v1/traces"),
+        (
+            Protocol::Grpc,
+            "http://h:4317",
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        ),
+    ] {
+        let how = Reading {
+            protocol,
+            signal: Signal::Traces,
+            insecure: false,
+            complete: false,
+        };
+        assert_eq!(Endpoint::parse(text, how).unwrap().path(), expected);
     }
 }

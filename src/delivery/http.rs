@@ -102,7 +102,7 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use super::super::endpoint::{Protocol, Reading};
+    use super::super::endpoint::{Protocol, Reading, Signal};
     use super::*;
 
     fn received(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Received {
@@ -190,6 +190,7 @@ mod tests {
     fn a_request_goes_to_the_path_of_metrics() {
         let how = Reading {
             protocol: Protocol::HttpProtobuf,
+            signal: Signal::Metrics,
             insecure: false,
             complete: false,
         };

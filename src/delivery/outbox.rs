@@ -82,17 +82,21 @@ impl Outbox {
         outbox
     }
 
-    /// Puts in an encoded request.
-    pub fn push(&self, body: Vec<u8>) {
+    /// Puts in an encoded request, and gives it its number: they are numbered in the order in which they come.
+    #[expect(clippy::must_use_candidate, reason = "mostly nobody wants to know")]
+    pub fn push(&self, body: Vec<u8>) -> u64 {
         // Boxed on the way, so that no spare room is kept that nobody counts.
         let body = Bytes::from(body.into_boxed_slice());
-        self.within_bounds(|queue, now, time| {
+        let number = self.within_bounds(|queue, now, time| {
             if let Some(spool) = &self.0.spool {
                 spool.put(body.clone(), time);
             }
+            let number = queue.first() + queue.len() as u64;
             queue.push(body, now, now);
+            number
         });
         self.0.arrived.notify_one();
+        number
     }
 
     /// How many records wait.
@@ -245,7 +249,9 @@ mod tests {
             age,
         };
         let outbox = Outbox::new(bounds, None);
-        (0..3).for_each(|_| outbox.push(vec![0; 100]));
+        (0..3).for_each(|_| {
+            outbox.push(vec![0; 100]);
+        });
         tokio::time::sleep(2 * age).await;
         assert!(outbox.batch(1 << 20, true).is_none());
         outbox.push(vec![0; 100]);
@@ -297,14 +303,18 @@ mod tests {
     async fn what_the_spool_kept_goes_first_and_what_was_delivered_does_not_come_back() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = spooled(dir.path(), 1 << 20, Duration::from_hours(1));
-        (0..100).for_each(|number| outbox.push(vec![number; 10_000]));
+        (0..100).for_each(|number| {
+            outbox.push(vec![number; 10_000]);
+        });
         let batch = outbox.batch(100_000, false).unwrap();
         outbox.delivered(&batch, 7);
         assert_eq!(outbox.stats().rejected_points, 7);
         assert!(outbox.close(PATIENCE));
 
         let outbox = spooled(dir.path(), 1 << 20, Duration::from_hours(1));
-        (100..110).for_each(|number| outbox.push(vec![number; 10_000]));
+        (100..110).for_each(|number| {
+            outbox.push(vec![number; 10_000]);
+        });
         let stats = outbox.stats();
         assert_eq!((stats.records, stats.pushed), (100, 100));
         assert_eq!(drain(&outbox), (10..110).collect::<Vec<_>>());
@@ -317,7 +327,9 @@ mod tests {
     async fn of_what_the_spool_kept_the_bounds_let_in_the_newest() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = spooled(dir.path(), 64 << 20, Duration::from_hours(1));
-        (0..200).for_each(|number| outbox.push(vec![number; 1000]));
+        (0..200).for_each(|number| {
+            outbox.push(vec![number; 1000]);
+        });
         assert!(outbox.close(PATIENCE));
 
         let outbox = spooled(dir.path(), 16 << 10, Duration::from_hours(1));
@@ -331,7 +343,9 @@ mod tests {
         assert_eq!(drain(&outbox), (first..200).collect::<Vec<_>>());
 
         let none = Duration::from_nanos(1);
-        (0..3).for_each(|number| outbox.push(vec![number; 1000]));
+        (0..3).for_each(|number| {
+            outbox.push(vec![number; 1000]);
+        });
         assert!(outbox.close(PATIENCE));
         let outbox = spooled(dir.path(), 64 << 20, none);
         let stats = outbox.stats();

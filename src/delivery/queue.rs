@@ -86,7 +86,8 @@ struct OnItsWay {
 /// The oldest records, to be sent as one request. They stay in the queue until their fate is known.
 #[derive(Debug)]
 pub struct Batch {
-    first: u64,
+    /// The number of the first record in it.
+    pub first: u64,
     /// What is to be sent.
     pub payload: Payload,
     /// How many records that is.

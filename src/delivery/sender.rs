@@ -1,6 +1,7 @@
 //! Takes from the queue and sends, strictly oldest first, one request at a time, for as long as the agent lives.
 
-use std::time::Duration;
+use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -33,6 +34,31 @@ pub struct Sender<T> {
     spread: Duration,
     /// Whether anything has been sent yet.
     started: bool,
+    watch: Option<Watch>,
+}
+
+/// One request, as somebody sees it who watches.
+#[derive(Debug)]
+pub struct Sent<'a> {
+    /// The number of the first record in it.
+    pub first: u64,
+    /// How many records it held.
+    pub records: usize,
+    /// What they are uncompressed.
+    pub bytes: usize,
+    /// When it began; it has just ended.
+    pub began: SystemTime,
+    /// Why it was not taken, if it was not.
+    pub failure: Option<&'a str>,
+}
+
+/// Somebody who watches. He must not wait for anything.
+struct Watch(Box<dyn Fn(&Sent<'_>) + Send + Sync>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 impl<T: Transport> Sender<T> {
@@ -52,6 +78,16 @@ impl<T: Transport> Sender<T> {
             may_be_sealed: true,
             spread,
             started: false,
+            watch: None,
+        }
+    }
+
+    /// Shows each request to `watch` when it has ended.
+    #[must_use]
+    pub fn watched(self, watch: impl Fn(&Sent<'_>) + Send + Sync + 'static) -> Self {
+        Self {
+            watch: Some(Watch(Box::new(watch))),
+            ..self
         }
     }
 
@@ -71,7 +107,10 @@ impl<T: Transport> Sender<T> {
                 continue;
             };
             self.started = true;
-            let wait = match self.transport.send(batch.payload.clone()).await {
+            let began = wall_clock();
+            let sent = self.transport.send(batch.payload.clone()).await;
+            self.tell(&batch, began, &sent);
+            let wait = match sent {
                 Ok(answer) => {
                     self.taken(&batch, &answer);
                     continue;
@@ -86,6 +125,18 @@ impl<T: Transport> Sender<T> {
                     () = left(&mut leaving) => {}
                 }
             }
+        }
+    }
+
+    fn tell(&self, batch: &Batch, began: SystemTime, sent: &Result<Answer, Failure>) {
+        if let Some(watch) = &self.watch {
+            (watch.0)(&Sent {
+                first: batch.first,
+                records: batch.records,
+                bytes: batch.bytes,
+                began,
+                failure: sent.as_ref().err().map(|failure| failure.message.as_str()),
+            });
         }
     }
 
@@ -147,6 +198,14 @@ impl<T: Transport> Sender<T> {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever watches wants to know when a request was made"
+)]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Returns when `leaving` is true.

@@ -15,7 +15,9 @@ async fn a_server_that_takes_no_gzip_gets_everything_unpacked_at_once_and_is_not
     let run = Run::with_backlog(vec![Step::TakeNoGzip]);
     sleep(Duration::from_millis(1)).await;
     assert_eq!(run.taken(), (0..200).collect::<Vec<_>>());
-    (0..200).for_each(|number| run.outbox.push(vec![number; LARGE]));
+    (0..200).for_each(|number| {
+        run.outbox.push(vec![number; LARGE]);
+    });
     sleep(Duration::from_millis(1)).await;
     assert_eq!(run.taken().len(), 400);
     assert_eq!(run.sealed.lock().unwrap().len(), 1);
@@ -70,7 +72,9 @@ async fn nothing_is_held_back_while_a_backlog_waits() {
     let spread = Duration::from_secs(5);
     let silences = (0..6).map(|_| Step::Silence(Duration::from_secs(50)));
     let run = Run::start_spread(silences.collect(), spread);
-    (0..100).for_each(|number| run.outbox.push(vec![number; LARGE]));
+    (0..100).for_each(|number| {
+        run.outbox.push(vec![number; LARGE]);
+    });
     sleep(Duration::from_mins(8)).await;
     let times: Vec<_> = run
         .taken

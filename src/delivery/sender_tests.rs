@@ -158,7 +158,9 @@ impl Run {
     /// With a backlog of 200 records, most of which are sealed.
     fn with_backlog(script: Vec<Step>) -> Self {
         let run = Self::start(script);
-        (0..200).for_each(|number| run.outbox.push(vec![number; LARGE]));
+        (0..200).for_each(|number| {
+            run.outbox.push(vec![number; LARGE]);
+        });
         run
     }
 
@@ -238,7 +240,9 @@ async fn a_retry_waits_for_as_long_as_the_server_asks() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_too_large_is_halved_until_it_fits_and_nothing_is_lost() {
     let run = Run::start(vec![Step::RefuseMoreThan(3)]);
-    (0..64).for_each(|number| run.outbox.push(vec![number; 100]));
+    (0..64).for_each(|number| {
+        run.outbox.push(vec![number; 100]);
+    });
     sleep(Duration::from_mins(1)).await;
     assert_eq!(run.taken(), (0..64).collect::<Vec<_>>());
     assert_eq!(run.outbox.dropped(), 0);
@@ -266,7 +270,9 @@ async fn of_a_backlog_with_one_bad_record_only_that_one_is_dropped() {
         ]);
         run.outbox.push(vec![200; 100]);
         sleep(Duration::from_secs(1)).await;
-        (0..64).for_each(|number| run.outbox.push(vec![number; 100]));
+        (0..64).for_each(|number| {
+            run.outbox.push(vec![number; 100]);
+        });
         sleep(Duration::from_mins(1)).await;
         let expected: Vec<u8> = std::iter::once(200)
             .chain((0..64).filter(|number| *number != bad))
@@ -280,7 +286,9 @@ async fn of_a_backlog_with_one_bad_record_only_that_one_is_dropped() {
 async fn a_pause_that_is_asked_for_is_made_however_large_the_request_was() {
     let asked = Duration::from_secs(17);
     let run = Run::start(vec![Step::Refuse(Code::ResourceExhausted, Some(asked))]);
-    (0..8).for_each(|number| run.outbox.push(vec![number; 100]));
+    (0..8).for_each(|number| {
+        run.outbox.push(vec![number; 100]);
+    });
     sleep(Duration::from_mins(1)).await;
     let tries = run.tries();
     assert!(tries[1].0.abs_diff(tries[0].0) >= asked, "{tries:?}");
@@ -290,9 +298,13 @@ async fn a_pause_that_is_asked_for_is_made_however_large_the_request_was() {
 #[tokio::test(start_paused = true)]
 async fn after_one_request_that_was_too_large_they_grow_again() {
     let run = Run::start(vec![Step::Refuse(Code::ResourceExhausted, None)]);
-    (0..64).for_each(|number| run.outbox.push(vec![number; 100]));
+    (0..64).for_each(|number| {
+        run.outbox.push(vec![number; 100]);
+    });
     sleep(Duration::from_secs(1)).await;
-    (64..128).for_each(|number| run.outbox.push(vec![number; 100]));
+    (64..128).for_each(|number| {
+        run.outbox.push(vec![number; 100]);
+    });
     sleep(Duration::from_secs(1)).await;
     assert_eq!(run.taken(), (0..128).collect::<Vec<_>>());
     let sizes: Vec<_> = run
@@ -324,7 +336,9 @@ async fn leaving_ends_a_wait_and_delivers_what_is_there() {
         .map(|_| Step::Refuse(Code::Unavailable, None))
         .collect();
     let run = Run::start(refusals);
-    (0..3).for_each(|number| run.outbox.push(vec![number; 100]));
+    (0..3).for_each(|number| {
+        run.outbox.push(vec![number; 100]);
+    });
     sleep(Duration::from_secs(1)).await;
     let _ = run.leave.send(true);
     tokio::time::timeout(Duration::from_secs(5), run.sender)

@@ -6,4 +6,5 @@ pub mod instruments;
 pub mod pipeline;
 mod registry;
 pub mod resource;
+pub mod traces;
 mod values;

@@ -4,21 +4,23 @@
 //! that segment disappear: the kernel then waits for it as it would on a bad network. This needs no timing and no full
 //! buffers, and a sender repeats itself for a minute or more before it gives up.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 
 /// Far more than any step takes; only a kernel that does something else gets there.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Which arriving segments a listener's side sees.
+/// Which arriving segments a socket, and what a listener accepts, sees.
 #[derive(Clone, Copy)]
 pub(crate) enum Admits {
     Everything,
     Nothing,
     OnlySyn,
     AllButFin,
+    AllButAck,
 }
 
 impl Admits {
@@ -29,6 +31,7 @@ impl Admits {
         const RETURN: u16 = 0x06;
         const FIN: u32 = 0x01;
         const SYN: u32 = 0x02;
+        const ACK: u32 = 0x10;
 
         let flags = SockFilter::new(LOAD_BYTE, 0, 0, 13);
         let keep = SockFilter::new(RETURN, 0, 0, u32::MAX);
@@ -39,6 +42,13 @@ impl Admits {
             Self::Nothing => Some(vec![drop]),
             Self::OnlySyn => Some(vec![flags, if_set(SYN), keep, drop]),
             Self::AllButFin => Some(vec![flags, if_set(FIN), drop, keep]),
+            Self::AllButAck => Some(vec![flags, if_set(ACK), drop, keep]),
+        }
+    }
+
+    pub(crate) fn attach_to(self, socket: &Socket) {
+        if let Some(filter) = self.filter() {
+            socket.attach_filter(&filter).unwrap();
         }
     }
 }
@@ -52,11 +62,14 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn new(ip: IpAddr, admits: Admits) -> Self {
         let socket = new_socket(ip);
+        admits.attach_to(&socket);
+        Self::on(socket, ip)
+    }
+
+    /// Listens with a socket that is new.
+    pub(crate) fn on(socket: Socket, ip: IpAddr) -> Self {
         if ip.is_ipv6() {
             socket.set_only_v6(!ip.is_unspecified()).unwrap();
-        }
-        if let Some(filter) = admits.filter() {
-            socket.attach_filter(&filter).unwrap();
         }
         socket.bind(&SocketAddr::new(ip, 0).into()).unwrap();
         socket.listen(128).unwrap();
@@ -81,19 +94,27 @@ impl Listener {
 }
 
 pub(crate) fn connect(address: SocketAddr) -> Socket {
-    let client = new_socket(address.ip());
+    connect_with(new_socket(address.ip()), address)
+}
+
+pub(crate) fn connect_with(client: Socket, address: SocketAddr) -> Socket {
     client.connect_timeout(&address.into(), PATIENCE).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client
 }
 
 pub(crate) fn new_socket(ip: IpAddr) -> Socket {
+    try_socket(ip, None).unwrap()
+}
+
+/// Not every kernel knows every protocol.
+pub(crate) fn try_socket(ip: IpAddr, protocol: Option<Protocol>) -> io::Result<Socket> {
     let domain = if ip.is_ipv4() {
         Domain::IPV4
     } else {
         Domain::IPV6
     };
-    Socket::new(domain, Type::STREAM, None).unwrap()
+    Socket::new(domain, Type::STREAM, protocol)
 }
 
 pub(crate) fn local_address(socket: &Socket) -> SocketAddr {

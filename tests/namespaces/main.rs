@@ -13,14 +13,21 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod at_rest;
+mod churn;
 mod columns;
 mod enter;
+mod ledger;
 mod listener;
 mod population;
+mod rare;
+mod readings;
 mod scene;
 #[path = "../support/skip.rs"]
 mod skip;
 mod table;
+mod under_churn;
+mod verdict;
 mod witness;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,6 @@
 //! Real sockets, held in known numbers in every state that a kernel shows.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use crate::listener::{Admits, Listener, PATIENCE, connect, local_address, new_socket};
+use crate::rare::{Converted, multipath_connect, multipath_listener};
 use crate::scene::{EVERY_STATE, Scene};
 use crate::table::{Family, Table};
 use crate::witness;
@@ -16,6 +18,7 @@ use crate::witness;
 pub(crate) struct Population {
     pub(crate) expected: Table,
     held: Vec<Socket>,
+    held_elsewhere: Vec<Converted>,
 }
 
 impl Population {
@@ -87,6 +90,60 @@ impl Population {
         }
         self.expected.add(Family::Ipv6, "listen", 1);
         self.held.push(listener.socket);
+    }
+
+    /// Connections of multipath TCP, in which each end is one socket of the tables, and ones in which only one end speaks it.
+    /// An error where the kernel does not.
+    pub(crate) fn add_multipath(&mut self, number: u64) -> io::Result<()> {
+        let anything = Ipv6Addr::UNSPECIFIED.into();
+        let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
+        for (here, there, client, server) in [
+            (
+                Family::Ipv4.loopback(),
+                Family::Ipv4.loopback(),
+                Family::Ipv4,
+                Family::Ipv4,
+            ),
+            (
+                Family::Ipv6.loopback(),
+                Family::Ipv6.loopback(),
+                Family::Ipv6,
+                Family::Ipv6,
+            ),
+            (
+                anything,
+                Family::Ipv4.loopback(),
+                Family::Ipv4,
+                Family::Ipv6,
+            ),
+            (anything, mapped, Family::Ipv6, Family::Ipv6),
+        ] {
+            let multipath = multipath_listener(here)?;
+            let plain = Listener::new(here, Admits::Everything);
+            for _ in 0..number {
+                for (listener, connect) in [
+                    (&multipath, multipath_connect as fn(_) -> _),
+                    (&multipath, connect),
+                    (&plain, multipath_connect),
+                ] {
+                    let client = connect(SocketAddr::new(there, listener.address.port()));
+                    self.held.extend([client, listener.accept()]);
+                }
+            }
+            self.expected.add(server, "listen", 2);
+            self.expected.add(client, "established", 3 * number);
+            self.expected.add(server, "established", 3 * number);
+            self.held.extend([multipath.socket, plain.socket]);
+        }
+        Ok(())
+    }
+
+    /// Connections of an IPv6 listener whose ends have become IPv4 sockets. An error without Python.
+    pub(crate) fn add_converted(&mut self, number: u64) -> io::Result<()> {
+        self.held_elsewhere.push(Converted::connections(number)?);
+        self.expected.add(Family::Ipv6, "listen", 1);
+        self.expected.add(Family::Ipv4, "established", 2 * number);
+        Ok(())
     }
 
     /// Waits until the kernel shows what was made: segments on loopback, too, are handled after the call that sent them.

@@ -18,6 +18,17 @@ pub(crate) struct Scene {
     pub(crate) ipv6: u64,
 }
 
+impl Scene {
+    /// The same, so many times more in each family.
+    pub(crate) fn more_often(&self, times: u64) -> Self {
+        Self {
+            ipv4: self.ipv4 + times,
+            ipv6: self.ipv6 + times,
+            ..*self
+        }
+    }
+}
+
 /// Every state but LISTEN; the acts' numbers make all sums differ, so that no two states can be mistaken for each other.
 pub(crate) const EVERY_STATE: &[Scene] = &[
     Scene {
@@ -119,7 +130,7 @@ fn leave_bytes_unread(listener: &Listener) -> Vec<Socket> {
     vec![client, server]
 }
 
-fn send_syn_unheard(listener: &Listener) -> Vec<Socket> {
+pub(crate) fn send_syn_unheard(listener: &Listener) -> Vec<Socket> {
     let client = new_socket(listener.address.ip());
     client.set_nonblocking(true).unwrap();
     let started = client.connect(&listener.address.into()).unwrap_err();
@@ -137,7 +148,7 @@ fn close_one_direction(listener: &Listener) -> Vec<Socket> {
     vec![client, server]
 }
 
-fn close_while_peer_does_not(listener: &Listener) -> Vec<Socket> {
+pub(crate) fn close_while_peer_does_not(listener: &Listener) -> Vec<Socket> {
     let (client, server) = listener.pair();
     client.shutdown(Shutdown::Write).unwrap();
     expect_end(&server);
@@ -180,6 +191,6 @@ fn close_in_turn(listener: &Listener) -> Vec<Socket> {
 }
 
 /// Returns once the peer's FIN has arrived.
-fn expect_end(mut socket: &Socket) {
+pub(crate) fn expect_end(mut socket: &Socket) {
     assert_eq!(socket.read(&mut [0]).unwrap(), 0);
 }

@@ -63,6 +63,13 @@ impl Table {
             .unwrap_or_else(|| panic!("no such state: {state}")) += number;
     }
 
+    pub(crate) fn of(&self, family: Family, state: &str) -> u64 {
+        match family {
+            Family::Ipv4 => self.ipv4[state],
+            Family::Ipv6 => self.ipv6[state],
+        }
+    }
+
     /// Both families' sockets of one state.
     pub(crate) fn both(&self, state: &str) -> u64 {
         self.ipv4[state] + self.ipv6[state]

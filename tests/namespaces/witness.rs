@@ -10,10 +10,16 @@ use serde_json::Value;
 
 use crate::table::{Family, STATES, Table};
 
-/// What `tcpgauge snapshot` says of one scope, after holding it to what a good reading always is.
+/// What `tcpgauge snapshot` says of one scope, from the source that it picks.
 pub(crate) fn snapshot(scope: &str) -> Table {
+    snapshot_from("auto", scope).0
+}
+
+/// What `tcpgauge snapshot` says of one scope, after holding it to what a good reading always is; and its source.
+pub(crate) fn snapshot_from(source: &str, scope: &str) -> (Table, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_tcpgauge"))
-        .args(["snapshot", "--scope", scope, "--format", "json"])
+        .args(["snapshot", "--format", "json"])
+        .args(["--scope", scope, "--source", source])
         // Settings of whoever runs the tests are not the test's.
         .env_clear()
         .output()
@@ -51,7 +57,7 @@ pub(crate) fn snapshot(scope: &str) -> Table {
             "{stdout}"
         );
     }
-    table
+    (table, reading["source"].as_str().unwrap().to_owned())
 }
 
 /// What the `procfs` crate reads of the namespace of the process whose directory is `process`.
@@ -132,6 +138,20 @@ pub(crate) fn rows_with(state: &str, timer: &str) -> usize {
                 .filter(|columns| {
                     columns[3] == state && columns[5].starts_with(&format!("{timer}:"))
                 })
+                .count()
+        })
+        .sum()
+}
+
+/// Rows whose state is this one and that have an inode, which requests and mini-sockets lack.
+pub(crate) fn sockets_in(state: &str) -> usize {
+    ["tcp", "tcp6"]
+        .iter()
+        .map(|file| {
+            let text = std::fs::read_to_string(Path::new("/proc/self/net").join(file)).unwrap();
+            text.lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>())
+                .filter(|columns| columns[3] == state && columns[9] != "0")
                 .count()
         })
         .sum()

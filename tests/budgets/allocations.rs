@@ -1,19 +1,19 @@
 //! The budget of a reading in memory: nothing is allocated after the first, however many sockets there are.
 
-#![allow(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a test may stop at the first surprise"
-)]
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
+use tcpgauge::source::chosen::Chosen;
 use tcpgauge::source::proc_root::ProcRoot;
 use tcpgauge::source::ways::Ways;
 use tcpgauge::source::{Choice, Options, Scope, Source};
+
+use crate::crowd::Crowd;
+use crate::enter::in_fresh_namespace;
+use crate::{EVERY_WAY, own};
 
 thread_local! {
     /// Of this thread, since other tests and the harness allocate too.
@@ -85,17 +85,39 @@ fn a_reading_allocates_nothing_after_the_first() {
 }
 
 #[test]
-fn a_reading_of_the_real_proc_allocates_nothing_after_the_first() {
-    let mut source = Ways::new(Options {
-        proc_root: ProcRoot::new("/proc"),
-        scope: Scope::Own,
-        choice: Choice::Text,
-        by_family: false,
+fn a_reading_of_real_sockets_allocates_nothing_after_the_first() {
+    let name = "allocations::a_reading_of_real_sockets_allocates_nothing_after_the_first";
+    in_fresh_namespace(name, |_| {
+        let crowd = Crowd::in_time_wait(2_000);
+        let stop = AtomicBool::new(false);
+        for (way, by_family) in EVERY_WAY {
+            let mut source = Ways::new(own(by_family));
+            source.take(way, &stop).unwrap();
+            let count = allocations(|| {
+                assert_eq!(source.take(way, &stop).unwrap().total(), crowd.sockets());
+            });
+            assert_eq!(count, 0, "{way:?}, by family: {by_family}");
+        }
     });
-    let stop = AtomicBool::new(false);
-    source.take(Source::Text, &stop).unwrap();
-    let count = allocations(|| {
-        source.take(Source::Text, &stop).unwrap();
+}
+
+#[test]
+fn an_agents_reading_allocates_nothing_while_what_it_found_stands() {
+    let name = "allocations::an_agents_reading_allocates_nothing_while_what_it_found_stands";
+    in_fresh_namespace(name, |_| {
+        let crowd = Crowd::in_time_wait(2_000);
+        let stop = AtomicBool::new(false);
+        for by_family in [false, true] {
+            let mut source = Chosen::new(own(by_family));
+            let mut now = Instant::now();
+            assert_eq!(source.read(now, &stop).unwrap().source, Source::Diag);
+            let count = allocations(|| {
+                for _ in 0..10 {
+                    now += Duration::from_secs(30);
+                    assert_eq!(source.read(now, &stop).unwrap().total(), crowd.sockets());
+                }
+            });
+            assert_eq!(count, 0, "by family: {by_family}");
+        }
     });
-    assert_eq!(count, 0);
 }

@@ -1,0 +1,177 @@
+//! The agent's own traces: one for each sample, with what was done for it. They are for whoever wonders where the time went,
+//! and for a backend that takes nothing else; metrics neither need nor notice them.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer, TracerProvider};
+use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use opentelemetry_http::HttpClient;
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use crate::sample::Sample;
+
+/// So many samples are remembered, for the requests that will hold them.
+const MOST_REMEMBERED: usize = 256;
+
+/// So many of them a request is linked to; the SDK keeps no more.
+const MOST_LINKS: usize = 128;
+
+/// What makes and exports them.
+#[derive(Debug)]
+pub struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    /// The spans of samples, by the numbers of their records.
+    samples: Mutex<VecDeque<(u64, SpanContext)>>,
+}
+
+/// How long the parts of one cycle took, one after the other from the time of its sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Cycle {
+    /// The reading.
+    pub read: Duration,
+    /// Collecting, encoding and putting into the queue; nothing if nothing is exported.
+    pub export: Option<Duration>,
+    /// The number of the record.
+    pub record: Option<u64>,
+}
+
+/// One request to the backend of metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The number of the first record in it.
+    pub first: u64,
+    /// How many it held.
+    pub records: usize,
+    /// What they are uncompressed.
+    pub bytes: usize,
+    /// When it began.
+    pub began: SystemTime,
+    /// When it ended.
+    pub ended: SystemTime,
+    /// Why it was not taken, if it was not.
+    pub failure: Option<&'a str>,
+}
+
+impl Traces {
+    /// Traces that `client` takes to a backend, in requests of OTLP/HTTP wherever that is.
+    pub fn new(
+        resource: Resource,
+        client: impl HttpClient + 'static,
+    ) -> Result<Self, opentelemetry_otlp::ExporterBuildError> {
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .with_protocol(Protocol::HttpBinary)
+            // The client knows where it goes; this has to be there.
+            .with_endpoint("http://localhost/v1/traces")
+            .build()?;
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource)
+            .with_batch_exporter(exporter)
+            .build();
+        let scope = opentelemetry::InstrumentationScope::builder("tcpgauge")
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .build();
+        Ok(Self {
+            tracer: provider.tracer_with_scope(scope),
+            provider,
+            samples: Mutex::default(),
+        })
+    }
+
+    /// The trace of one cycle, whose sample this was.
+    pub fn cycle(&self, sample: &Sample, cycle: &Cycle) {
+        let read = sample.time + cycle.read;
+        let end = read + cycle.export.unwrap_or_default();
+        let mut root = self
+            .tracer
+            .span_builder("cycle")
+            .with_start_time(sample.time)
+            .start(&self.tracer);
+        for fault in &sample.faults {
+            root.add_event_with_timestamp(
+                "fault",
+                read,
+                vec![
+                    KeyValue::new("error.type", fault.reason),
+                    KeyValue::new("error.message", fault.to_string()),
+                ],
+            );
+        }
+        if sample.readings.is_empty() {
+            root.set_status(Status::error("no reading"));
+        }
+        let context = Context::new().with_remote_span_context(root.span_context().clone());
+        let child = |name, start, end, attributes| {
+            self.tracer
+                .span_builder(name)
+                .with_start_time(start)
+                .with_attributes(attributes)
+                .start_with_context(&self.tracer, &context)
+                .end_with_timestamp(end);
+        };
+        let readings = sample.readings.iter().flat_map(|reading| {
+            [
+                KeyValue::new("tcpgauge.scope", reading.scope.name()),
+                KeyValue::new("tcpgauge.source", reading.source.name()),
+                KeyValue::new(
+                    "tcpgauge.rows",
+                    i64::try_from(reading.rows).unwrap_or(i64::MAX),
+                ),
+            ]
+        });
+        child("read", sample.time, read, readings.collect::<Vec<_>>());
+        if cycle.export.is_some() {
+            child("export", read, end, Vec::new());
+        }
+        if let Some(record) = cycle.record {
+            let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+            if samples.len() == MOST_REMEMBERED {
+                samples.pop_front();
+            }
+            samples.push_back((record, root.span_context().clone()));
+        }
+        root.end_with_timestamp(end);
+    }
+
+    /// The trace of one request, which is linked to those of the samples in it.
+    pub fn request(&self, request: &Request<'_>) {
+        let past = request.first + request.records as u64;
+        let links: Vec<_> = {
+            let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+            let held = samples
+                .iter()
+                .filter(|(record, _)| (request.first..past).contains(record));
+            held.take(MOST_LINKS)
+                .map(|(_, context)| Link::new(context.clone(), Vec::new(), 0))
+                .collect()
+        };
+        let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let mut span = self
+            .tracer
+            .span_builder("send")
+            .with_kind(SpanKind::Client)
+            .with_start_time(request.began)
+            .with_links(links)
+            .with_attributes([
+                KeyValue::new("tcpgauge.records", whole(request.records)),
+                KeyValue::new("tcpgauge.bytes", whole(request.bytes)),
+            ])
+            .start_with_context(&self.tracer, &Context::new());
+        if let Some(failure) = request.failure {
+            span.set_status(Status::error(failure.to_owned()));
+        }
+        span.end_with_timestamp(request.ended);
+    }
+
+    /// Sends what is left. It blocks.
+    pub fn shutdown(&self, within: Duration) {
+        // Whatever becomes of it, the agent ends.
+        let _ = self.provider.shutdown_with_timeout(within);
+    }
+}
