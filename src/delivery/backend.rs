@@ -123,10 +123,16 @@ impl Backend {
             return failure(kind, format!("{}: {}{advice}", self.endpoint, chain(error)));
         }
         // How it breaks depends on who is faster, the server that hangs up or we who go on talking: one kind for all.
-        let what_else = match self.endpoint.protocol {
-            Protocol::Grpc => "a TLS port, one for OTLP/HTTP, or a proxy without a backend",
-            Protocol::HttpProtobuf => "a TLS port, one for OTLP/gRPC, or a proxy without a backend",
+        let other = match self.endpoint.protocol {
+            Protocol::Grpc => "one for OTLP/HTTP (--protocol http/protobuf)",
+            Protocol::HttpProtobuf => "one for OTLP/gRPC (--protocol grpc)",
         };
+        let tls = if self.endpoint.is_encrypted() {
+            ""
+        } else {
+            "a TLS port, "
+        };
+        let what_else = format!("{tls}{other}, or a proxy without a backend");
         failure(
             Kind::OtherProtocol,
             format!(

@@ -137,7 +137,10 @@ impl<'a> Diagnosis<'a> {
 impl fmt::Display for Diagnosis<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let advice = match self.0 {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            // An authority that is renewed keeps its name, and then it is the signature that is found to be another's.
+            Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => {
                 "its certificate is signed by an authority that is not known here: give that one's certificate with --certificate (OTEL_EXPORTER_OTLP_CERTIFICATE)"
             }
             Error::InvalidCertificate(
