@@ -13,7 +13,7 @@ use super::connection::{Connection, Received};
 use super::dial::{CONNECT_TIMEOUT, diagnose, dial};
 use super::endpoint::{Endpoint, Protocol};
 use super::headers::{Headers, Values};
-use super::tls::{self, Stamp};
+use super::tls::{self, Stamp, Trouble};
 use super::transport::{Answer, Failure, Kind, Payload, Said, Transport, chain, printable};
 use super::{Options, grpc, http};
 
@@ -72,9 +72,10 @@ impl Backend {
     async fn connect(&self) -> Result<Connection, Failure> {
         let within = CONNECT_TIMEOUT.min(self.timeout);
         let stream = dial(&self.endpoint, &self.tls, within).await?;
+        let trouble = stream.trouble.clone();
         match tokio::time::timeout(within, Connection::open(&self.endpoint, stream)).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.broke(false, &*error)),
+            Ok(Err(error)) => Err(self.broke(false, &trouble, &*error)),
             Err(_) => Err(self.silent()),
         }
     }
@@ -106,13 +107,13 @@ impl Backend {
     }
 
     /// A connection was made, and broke before or during a request.
-    fn broke(&self, answered: bool, error: &(dyn Error + 'static)) -> Failure {
+    fn broke(&self, answered: bool, trouble: &Trouble, error: &(dyn Error + 'static)) -> Failure {
         let failure = |kind, message| Failure {
             kind,
             message,
             asked: None,
         };
-        if let Some(diagnosis) = tls::Diagnosis::of(error) {
+        if let Some(diagnosis) = trouble.diagnosis() {
             return failure(Kind::Tls, format!("{}: {diagnosis}", self.endpoint));
         }
         let (kind, advice) = match io_error(error) {
@@ -181,8 +182,12 @@ impl Transport for Backend {
             (said @ Said::Refused { .. }, _) => self.judge(said, &values),
             // To send it again would double it.
             (Said::Taken(_), _) => Ok(grpc::unreadable()),
-            (Said::Nothing, Ok(Ok(()))) => Err(self.broke(connection.answered, &NoAnswer)),
-            (Said::Nothing, Ok(Err(error))) => Err(self.broke(connection.answered, &*error)),
+            (Said::Nothing, Ok(Ok(()))) => {
+                Err(self.broke(connection.answered, &connection.trouble, &NoAnswer))
+            }
+            (Said::Nothing, Ok(Err(error))) => {
+                Err(self.broke(connection.answered, &connection.trouble, &*error))
+            }
             (Said::Nothing, Err(_)) => Err(self.silent()),
         }
     }

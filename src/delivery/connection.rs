@@ -22,6 +22,7 @@ use tower::{Service, ServiceExt, service_fn};
 
 use super::dial::Stream;
 use super::endpoint::{Endpoint, Protocol};
+use super::tls::Trouble;
 
 /// Who says so to a server.
 pub(super) const USER_AGENT: &str = concat!("tcpgauge/", env!("CARGO_PKG_VERSION"));
@@ -44,6 +45,8 @@ pub(super) struct Connection {
     tasks: Tasks,
     /// Whether a server has answered on it.
     pub(super) answered: bool,
+    /// What TLS says was wrong with it.
+    pub(super) trouble: Trouble,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,7 @@ impl Connection {
     /// Begins to speak the endpoint's protocol on `stream`.
     pub(super) async fn open(endpoint: &Endpoint, stream: Stream) -> Result<Self, Failed> {
         let tasks = Tasks::default();
+        let trouble = stream.trouble.clone();
         let stream = TokioIo::new(stream);
         let way = match endpoint.protocol {
             Protocol::HttpProtobuf => {
@@ -104,6 +108,7 @@ impl Connection {
             way,
             tasks,
             answered: false,
+            trouble,
         })
     }
 

@@ -11,18 +11,33 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::client::TlsStream;
 
 use super::endpoint::{Address, Endpoint, Protocol};
-use super::tls;
+use super::tls::{self, Trouble};
 use super::transport::{Failure, Kind};
 
 /// A connection that takes longer to make is given up, the name's resolution included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Any kind of connection.
+/// A connection, and what TLS says was wrong with it: protocols above it keep only the words.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) struct Stream {
+    way: Way,
+    pub(super) trouble: Trouble,
+}
+
+#[derive(Debug)]
+enum Way {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
+}
+
+impl From<Way> for Stream {
+    fn from(way: Way) -> Self {
+        Self {
+            way,
+            trouble: Trouble::default(),
+        }
+    }
 }
 
 /// Connects to `endpoint`, within `patience`.
@@ -35,14 +50,14 @@ pub(super) async fn dial(
         match &endpoint.address {
             Address::Unix(path) => UnixStream::connect(path)
                 .await
-                .map(Stream::Unix)
+                .map(|stream| Way::Unix(stream).into())
                 .map_err(|error| refused(endpoint, &error)),
             Address::Tcp { tls, .. } => {
                 let stream = tcp(endpoint, patience).await?;
                 if *tls {
                     encrypt(endpoint, options, stream).await
                 } else {
-                    Ok(Stream::Tcp(stream))
+                    Ok(Way::Tcp(stream).into())
                 }
             }
         }
@@ -111,7 +126,7 @@ async fn encrypt(
         .map_err(|error| unusable(error.to_string()))?
         .map_err(unusable)?;
     match connector.connect(name, stream).await {
-        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(stream) => Ok(Way::Tls(Box::new(stream)).into()),
         Err(error) => Err(match tls::Diagnosis::of(&error) {
             Some(diagnosis) => failure(Kind::Tls, format!("{endpoint}: {diagnosis}")),
             None => failure(
@@ -175,11 +190,13 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
+        let this = self.get_mut();
+        let polled = match &mut this.way {
+            Way::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Way::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Way::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        this.trouble.note(polled)
     }
 }
 
@@ -189,26 +206,30 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        let this = self.get_mut();
+        let polled = match &mut this.way {
+            Way::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Way::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Way::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        };
+        this.trouble.note(polled)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
-        }
+        let this = self.get_mut();
+        let polled = match &mut this.way {
+            Way::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Way::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Way::Unix(stream) => Pin::new(stream).poll_flush(context),
+        };
+        this.trouble.note(polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        match &mut self.get_mut().way {
+            Way::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Way::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Way::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! OTLP over gRPC: what is asked, and what an answer says. Pure: bytes in, bytes out.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
@@ -14,6 +17,9 @@ use super::transport::{Answer, Kind, Said};
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// No answer of OTLP is longer, uncompressed.
+const MOST_ANSWER_BYTES: u64 = 64 << 10;
 
 /// Before a message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
@@ -68,7 +74,7 @@ fn of_status(headers: &HeaderMap, received: &Received, was_gzip: bool) -> Said {
     let status = Status::from_header_map(&headers)
         .unwrap_or_else(|| Status::unknown("a status that cannot be read"));
     if status.code() == Code::Ok {
-        return Said::Taken(answer(&received.body));
+        return Said::Taken(answer(&received.body, &received.headers));
     }
     let about_gzip = ["compress", "encoding", "gzip"]
         .iter()
@@ -88,11 +94,22 @@ fn of_status(headers: &HeaderMap, received: &Received, was_gzip: bool) -> Said {
 }
 
 /// What is said of a request that was taken.
-fn answer(body: &[u8]) -> Answer {
+fn answer(body: &[u8], headers: &HeaderMap) -> Answer {
     match body.split_first_chunk::<PREFIX_BYTES>() {
         // It was taken, whatever was said about it: to send it again would double it.
         None => Answer::default(),
         Some(([0, _, _, _, _], message)) => answer_of(message),
+        // Many a server answers as it was asked.
+        Some(([1, _, _, _, _], message))
+            if headers.get(ENCODING).is_some_and(|it| it == "gzip") =>
+        {
+            let mut plain = Vec::new();
+            let gunzip = GzDecoder::new(message).take(MOST_ANSWER_BYTES);
+            match { gunzip }.read_to_end(&mut plain) {
+                Ok(_) => answer_of(&plain),
+                Err(_) => unreadable(),
+            }
+        }
         Some(_) => unreadable(),
     }
 }
@@ -260,14 +277,23 @@ mod tests {
             &message[..],
         ]
         .concat();
-        let found = answer(&body);
+        let found = answer(&body, &HeaderMap::new());
         assert_eq!(
             (found.rejected_points, found.message.as_str()),
             (3, "too old")
         );
-        assert_eq!(answer(&[1, 0, 0, 0, 1, 7]), unreadable());
-        assert_eq!(answer(&[0, 0, 0, 0, 1, 0xff]), unreadable());
-        assert_eq!(answer(&[]), Answer::default());
+        let none = HeaderMap::new();
+        assert_eq!(answer(&[1, 0, 0, 0, 1, 7], &none), unreadable());
+        assert_eq!(answer(&[0, 0, 0, 0, 1, 0xff], &none), unreadable());
+        assert_eq!(answer(&[], &none), Answer::default());
+
+        // Compressed, as it was asked.
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut gzip, &message).unwrap();
+        let packed = [&[1, 0, 0, 0, 0][..], &gzip.finish().unwrap()].concat();
+        let headers = HeaderMap::from_iter([(ENCODING, HeaderValue::from_static("gzip"))]);
+        assert_eq!(answer(&packed, &headers).rejected_points, 3);
+        assert_eq!(answer(&packed[..9], &headers), unreadable());
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(super) fn read(received: &Received, was_gzip: bool, now: SystemTime) -> Said
     }
     let kind = match status {
         StatusCode::UNSUPPORTED_MEDIA_TYPE if was_gzip => Kind::NoGzip,
+        // What servers of TLS say, in clear, to who does not speak it: nothing about the request.
+        StatusCode::BAD_REQUEST if words(received).contains("HTTPS") => Kind::OtherProtocol,
         _ => Kind::Http(status.as_u16()),
     };
     let wait = received.headers.get(RETRY_AFTER);
@@ -176,6 +178,26 @@ mod tests {
             read(&past, false, now),
             Said::Refused { asked: None, .. }
         ));
+    }
+
+    #[test]
+    fn a_tls_port_that_answers_in_clear_refuses_no_sample() {
+        for body in [
+            "Client sent an HTTP request to an HTTPS server.",
+            "<title>400 The plain HTTP request was sent to HTTPS port</title>",
+        ] {
+            let found = said(&received(400, &[], body.as_bytes()));
+            assert!(
+                matches!(
+                    found,
+                    Said::Refused {
+                        kind: Kind::OtherProtocol,
+                        ..
+                    }
+                ),
+                "{found:?}"
+            );
+        }
     }
 
     #[test]

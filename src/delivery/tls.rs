@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::SystemTime;
 
 use tokio_rustls::TlsConnector;
@@ -110,33 +111,59 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-/// What TLS says is wrong, and what to do about it.
-pub(super) struct Diagnosis<'a>(&'a Error);
+/// What went wrong with a connection, as far as TLS knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trouble(Arc<Mutex<Option<Error>>>);
 
-impl<'a> Diagnosis<'a> {
-    /// The diagnosis of an error that TLS is the cause of.
-    pub(super) fn of(error: &'a (dyn std::error::Error + 'static)) -> Option<Self> {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if let Some(error) = error.downcast_ref::<Error>() {
-                return Some(Self(error));
-            }
-            // An error of the system keeps what is in it to itself.
-            let inner = error
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref);
-            cause = match inner {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
+impl Trouble {
+    /// Takes note of what is wrong, if that is a matter of TLS, and gives it on.
+    pub(super) fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &polled
+            && let Some(error) = of_tls(error)
+        {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         }
-        None
+        polled
+    }
+
+    /// What is wrong.
+    pub(super) fn diagnosis(&self) -> Option<Diagnosis> {
+        let error = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        error.clone().map(Diagnosis)
     }
 }
 
-impl fmt::Display for Diagnosis<'_> {
+fn of_tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return Some(error);
+        }
+        // An error of the system keeps what is in it to itself.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// What TLS says is wrong, and what to do about it.
+pub(super) struct Diagnosis(Error);
+
+impl Diagnosis {
+    /// The diagnosis of an error that TLS is the cause of.
+    pub(super) fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        of_tls(error).cloned().map(Self)
+    }
+}
+
+impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let advice = match self.0 {
+        let advice = match &self.0 {
             // An authority that is renewed keeps its name, and then it is the signature that is found to be another's.
             Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature,
