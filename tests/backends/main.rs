@@ -31,9 +31,15 @@ mod tools;
 
 mod certificates;
 mod collector;
+mod http_server;
+mod proxy;
 mod whole;
 
 mod diagnoses;
+mod faults;
+mod kills;
 mod prometheus;
 mod protocols;
 mod rotation;
+mod secrets;
+mod verdicts;
