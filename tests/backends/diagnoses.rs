@@ -200,6 +200,7 @@ fn wrong_doors(scene: &Scene) -> Vec<(&'static str, Wrong)> {
 }
 
 /// Who is believed, and who we are.
+#[allow(clippy::too_many_lines, reason = "one row for each mistake")]
 fn wrong_papers(scene: &Scene) -> Vec<(&'static str, Wrong)> {
     let directory = scene.setup.directory();
     let encrypted = |address: &String| format!("https://{address}");
