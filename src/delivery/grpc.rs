@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::connection::Received;
-use super::transport::{Answer, Kind, Said};
+use super::transport::{Answer, Kind, Said, told};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -86,7 +86,7 @@ fn of_status(headers: &HeaderMap, received: &Received, was_gzip: bool) -> Said {
     };
     Said::Refused {
         kind,
-        message: format!("{:?}: {}", status.code(), status.message()),
+        message: told(format!("{:?}", status.code()), status.message()),
         asked: status
             .get_details_retry_info()
             .and_then(|info| info.retry_delay),

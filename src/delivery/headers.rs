@@ -37,6 +37,12 @@ impl Headers {
         Ok(())
     }
 
+    /// Whether none of them comes from a file.
+    #[must_use]
+    pub fn have_no_files(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// The headers as they are now. Files are read, which may take a while.
     pub fn read(&self) -> Result<Values, String> {
         let mut values = self.values.clone();

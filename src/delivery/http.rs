@@ -10,7 +10,7 @@ use prost::bytes::Bytes;
 use super::connection::{self, Received};
 use super::endpoint::Endpoint;
 use super::grpc;
-use super::transport::{Answer, Kind, Said};
+use super::transport::{Answer, Kind, Said, told};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -51,7 +51,7 @@ pub(super) fn read(received: &Received, was_gzip: bool, now: SystemTime) -> Said
     let wait = received.headers.get(RETRY_AFTER);
     Said::Refused {
         kind,
-        message: format!("HTTP {status}: {}", words(received)),
+        message: told(format!("HTTP {status}"), &words(received)),
         asked: wait
             .and_then(|wait| wait.to_str().ok())
             .and_then(|wait| retry_after(wait, now)),

@@ -50,6 +50,11 @@ impl Options {
         self.certificate.iter().chain(client).map(PathBuf::as_path)
     }
 
+    /// Whether there are any.
+    pub(super) fn has_no_files(&self) -> bool {
+        self.files().next().is_none()
+    }
+
     /// Looks at the files, which may take a while.
     pub(super) fn stamp(&self) -> Stamp {
         Stamp(self.files().map(file::stamp).collect())

@@ -93,6 +93,15 @@ pub(super) enum Said {
     Nothing,
 }
 
+/// A status, with the words of the server if it has any.
+pub(super) fn told(status: String, words: &str) -> String {
+    if words.is_empty() {
+        status
+    } else {
+        format!("{status}: {words}")
+    }
+}
+
 /// What a server says, fit for a log: bounded, on one line.
 pub(super) fn printable(message: &str) -> String {
     const MOST: usize = 500;

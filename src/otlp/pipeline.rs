@@ -87,7 +87,7 @@ mod tests {
 
     use super::super::instruments::Group;
     use super::*;
-    use crate::sample::Vitals;
+    use crate::sample::{Delivery, Vitals};
     use crate::source::{Fault, Reading, Scope, Sockets, Source};
     use crate::tcp::Counts;
 
@@ -155,5 +155,84 @@ mod tests {
         sample.vitals = Some(Vitals::default());
         pipeline.export(sample).unwrap();
         assert_eq!(*requests.lock().unwrap(), 1);
+    }
+
+    #[test]
+    fn what_is_exported_of_the_agent_is_what_the_sample_says() {
+        use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+        use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+        use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+        use prost::Message;
+
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&sent);
+        let options = Options {
+            groups: vec![Group::Own],
+            split_network_type: false,
+        };
+        let resource = Resource::builder_empty().build();
+        let pipeline = Pipeline::new(&options, resource, move |request| {
+            *keep.lock().unwrap() = request;
+        });
+        let mut sample = sample(0);
+        sample.readings[0].step_downs = 3;
+        sample.readings[0].rows = 71;
+        sample.vitals = Some(Vitals {
+            reading_took: Duration::from_millis(250),
+            faults: [("open", 5)].into(),
+            cpu: Duration::from_millis(1500),
+            resident_bytes: Some(4096),
+            delivery: Some(Delivery {
+                records: 11,
+                bytes: 12,
+                oldest: Duration::from_secs(13),
+                sent: 14,
+                dropped_full: 15,
+                dropped_old: 16,
+                dropped_refused: 17,
+                rejected_points: 18,
+                spool_lost: Some(19),
+            }),
+        });
+        pipeline.export(sample).unwrap();
+        let request = ExportMetricsServiceRequest::decode(&sent.lock().unwrap()[..]).unwrap();
+        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+        let values = |name: &str| {
+            let metric = metrics.iter().find(|metric| metric.name == name);
+            let points = match metric.unwrap().data.as_ref().unwrap() {
+                Data::Gauge(gauge) => &gauge.data_points,
+                Data::Sum(sum) => &sum.data_points,
+                other => panic!("{other:?}"),
+            };
+            let mut values: Vec<_> = points
+                .iter()
+                .map(|point| match point.value.unwrap() {
+                    Value::AsInt(value) => value.to_string(),
+                    Value::AsDouble(value) => value.to_string(),
+                })
+                .collect();
+            values.sort_unstable();
+            values.join(" ")
+        };
+        for (name, expected) in [
+            ("tcpgauge.source.active", "0 0 1"),
+            ("tcpgauge.source.step_downs", "3"),
+            ("tcpgauge.reading.duration", "0.25"),
+            ("tcpgauge.reading.rows", "71"),
+            ("tcpgauge.reading.malformed", "0"),
+            ("tcpgauge.faults", "5"),
+            ("tcpgauge.queue.records", "11"),
+            ("tcpgauge.queue.size", "12"),
+            ("tcpgauge.queue.oldest_age", "13"),
+            ("tcpgauge.delivery.sent", "14"),
+            ("tcpgauge.delivery.dropped", "15 16 17"),
+            ("tcpgauge.delivery.rejected_points", "18"),
+            ("tcpgauge.spool.lost", "19"),
+            ("tcpgauge.process.cpu", "1.5"),
+            ("tcpgauge.process.memory", "4096"),
+        ] {
+            assert_eq!(values(name), expected, "{name}");
+        }
+        assert_eq!(metrics.len(), 5 + 15, "each of them is looked at");
     }
 }

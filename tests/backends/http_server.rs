@@ -13,7 +13,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use crate::otlp_server::Port;
-use crate::samples::samples_of;
+use crate::samples::{Sample, samples_of};
 
 /// What is answered.
 #[derive(Clone, Debug)]
@@ -51,7 +51,8 @@ pub(crate) struct Asked {
     pub(crate) is_gzip: bool,
     /// What it sent of credentials.
     pub(crate) authorization: Option<String>,
-    /// The times of its samples.
+    pub(crate) samples: Vec<Sample>,
+    /// Their times.
     pub(crate) times: Vec<Duration>,
     /// The status that it was answered with.
     pub(crate) status: u16,
@@ -136,6 +137,13 @@ impl HttpServer {
         locked(&self.book).asked.clone()
     }
 
+    /// The samples that were taken.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let asked = self.asked().into_iter();
+        let taken = asked.filter(Asked::is_taken);
+        taken.flat_map(|asked| asked.samples).collect()
+    }
+
     /// The times of the samples that were taken, in the order in which they came.
     pub(crate) fn times(&self) -> Vec<Duration> {
         let asked = self.asked();
@@ -167,6 +175,7 @@ async fn answer(
         is_gzip,
         authorization: header("authorization"),
         times: samples.iter().map(|sample| sample.time).collect(),
+        samples,
         status: 0,
     };
     let answer = {

@@ -21,6 +21,9 @@ mod agent;
 mod child;
 #[path = "../support/otlp_server.rs"]
 mod otlp_server;
+#[path = "../support/program.rs"]
+#[allow(dead_code, reason = "another test program needs the rest")]
+mod program;
 #[path = "../delivery/samples.rs"]
 #[allow(dead_code, reason = "another test program needs the rest")]
 mod samples;
@@ -42,4 +45,5 @@ mod prometheus;
 mod protocols;
 mod rotation;
 mod secrets;
+mod soak;
 mod verdicts;
