@@ -17,11 +17,16 @@ use super::transport::{Failure, Kind};
 /// A connection that takes longer to make is given up, the name's resolution included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// So much is read of what somebody said who has hung up, in pieces of a kibibyte.
+const LAST_WORDS: usize = 16;
+
 /// A connection, and what TLS says was wrong with it: protocols above it keep only the words.
 #[derive(Debug)]
 pub(super) struct Stream {
     way: Way,
     pub(super) trouble: Trouble,
+    /// Why a write failed, while there may be more to be read.
+    failed: Option<io::Error>,
 }
 
 #[derive(Debug)]
@@ -36,6 +41,7 @@ impl From<Way> for Stream {
         Self {
             way,
             trouble: Trouble::default(),
+            failed: None,
         }
     }
 }
@@ -184,6 +190,46 @@ fn failure(kind: Kind, message: String) -> Failure {
     }
 }
 
+impl Stream {
+    /// Who hangs up in TLS says why before that, and it may be a write that finds nobody there any more: it fails only when
+    /// what was said is read.
+    fn after_a_write<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match polled {
+            Poll::Ready(Err(error)) => {
+                self.failed = Some(error);
+                self.last_words(context)
+            }
+            polled => polled,
+        }
+    }
+
+    fn last_words<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if let Way::Tls(stream) = &mut self.way {
+            let mut aside = [0; 1024];
+            // Nobody would listen to anything else, and there is no more than a few records of it.
+            for _ in 0..LAST_WORDS {
+                let mut buffer = ReadBuf::new(&mut aside);
+                let read = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+                let is_over = match &read {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(read) => read.is_err() || buffer.filled().is_empty(),
+                };
+                let _ = self.trouble.note(read);
+                if is_over {
+                    break;
+                }
+            }
+        }
+        let error = self.failed.take();
+        let error = error.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+        self.trouble.note(Poll::Ready(Err(error)))
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -207,22 +253,28 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(context);
+        }
         let polled = match &mut this.way {
             Way::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Way::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
             Way::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
         };
-        this.trouble.note(polled)
+        this.after_a_write(context, polled)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(context);
+        }
         let polled = match &mut this.way {
             Way::Tcp(stream) => Pin::new(stream).poll_flush(context),
             Way::Tls(stream) => Pin::new(stream).poll_flush(context),
             Way::Unix(stream) => Pin::new(stream).poll_flush(context),
         };
-        this.trouble.note(polled)
+        this.after_a_write(context, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -133,6 +133,7 @@ fn survives(case: &Case) {
     let ended = agent.stop();
     let (times, again) = arrived(&backend.requests());
     assert_whole(&times, &ended);
+    assert!(proxy.connections() > 1, "the fault was felt");
     // A request that may not have arrived is made again, on a connection of its own.
     assert!(
         again < proxy.connections(),

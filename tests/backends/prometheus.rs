@@ -127,6 +127,17 @@ fn the_five_are_there_by_their_names_with_the_labels_that_are_expected() {
         assert_eq!(names, ["__name__", "instance", "job"], "{name}");
         assert_eq!(labels["job"], "tcpgauge");
     }
+    let (_, names) = prometheus.get("/api/v1/label/__name__/values").unwrap();
+    let names: Value = serde_json::from_str(&names).unwrap();
+    for name in [
+        "tcpgauge_delivery_sent_total",
+        "tcpgauge_process_cpu_seconds_total",
+        "tcpgauge_queue_size_bytes",
+        "tcpgauge_queue_records",
+    ] {
+        let names = names["data"].as_array().unwrap();
+        assert!(names.contains(&name.into()), "{name}: {names:?}");
+    }
     let states = prometheus.query("system_network_connection_count");
     assert_eq!(states.len(), 11, "{states:?}");
     let close_wait = prometheus.query(

@@ -10,7 +10,8 @@ use prost::Message;
 use crate::agent::{Agent, Ended, Tcpgauge, all_at_once, unix_now};
 use crate::child::wait_for;
 use crate::http_server::{Answer, Asked, HttpServer};
-use crate::otlp_server::Port;
+use crate::otlp_server::{OtlpServer, Port};
+use crate::samples::times;
 use crate::whole::assert_whole;
 
 /// How long a backend is away where a test wants several samples in one request.
@@ -242,6 +243,23 @@ fn a_server_that_takes_no_gzip_gets_everything_as_it_is() {
     let compressed = server.asked().iter().filter(|one| one.is_gzip).count();
     assert_eq!(compressed, 1, "asked once: {:?}", server.asked());
     assert_eq!(ended.complaints(), <[&str; 0]>::default(), "{}", ended.log);
+}
+
+/// One of gRPC without gzip says that it has no such method, and means the compression.
+#[test]
+fn a_server_of_grpc_that_takes_no_gzip_gets_everything_as_it_is() {
+    let server = OtlpServer::started();
+    let agent = Tcpgauge::run(&server.endpoint())
+        .args(["--compression", "gzip"])
+        .start();
+    wait_for(
+        || agent.log(),
+        || (server.received().len() > 2).then_some(()),
+    );
+    let ended = agent.stop();
+    assert_whole(&times(&server.accepted()), &ended);
+    assert_eq!(ended.complaints(), <[&str; 0]>::default(), "{}", ended.log);
+    assert!(ended.log.contains("takes no gzip"), "{}", ended.log);
 }
 
 #[test]
