@@ -152,7 +152,7 @@ fn tls(layers: &mut Layers) -> Option<tls::Options> {
     })
 }
 
-/// What becomes of the agent's own traces: all but the address and what says who we are is as for metrics.
+/// What becomes of the agent's own traces. What nobody says of them is as it is for metrics.
 #[expect(
     clippy::option_option,
     reason = "nothing of the outer is a fault, of the inner no traces"
@@ -176,10 +176,13 @@ pub(super) fn traces(
     }
     let protocol = layers.take(
         "traces_protocol",
-        text(|name| values::choice(name, &Protocol::NAMES, Protocol::named)),
+        text(|name| {
+            if name.is_empty() {
+                return Ok(None);
+            }
+            values::choice(name, &Protocol::NAMES, Protocol::named).map(Some)
+        }),
     )?;
-    let insecure = layers.take("insecure", text(values::boolean))?;
-    let endpoint = endpoint(layers, Signal::Traces, protocol, insecure)?;
     let headers = layers.take("traces_headers", |given| {
         collect(&pairs(given)?, Headers::add)
     })?;
@@ -187,9 +190,16 @@ pub(super) fn traces(
         Some(options) => options.clone(),
         None => options(layers)?,
     };
+    let protocol = protocol.unwrap_or(base.endpoint.protocol);
+    let insecure = layers.take("insecure", text(values::boolean))?;
+    let endpoint = endpoint(layers, Signal::Traces, protocol, insecure)?;
     Some(Some(delivery::Options {
         endpoint,
-        headers,
+        headers: if headers.is_empty() {
+            base.headers.clone()
+        } else {
+            headers
+        },
         spool: None,
         ..base
     }))

@@ -8,6 +8,9 @@ use tracing::Level;
 use super::settings::SETTINGS;
 use super::*;
 
+#[path = "sending_tests.rs"]
+mod sending_settings;
+
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables
         .iter()
@@ -193,41 +196,6 @@ fn a_table_in_the_file_gives_headers_and_attributes() {
 }
 
 #[test]
-fn the_endpoint_of_metrics_alone_is_taken_as_it_is_and_any_other_as_a_base() {
-    for (protocol, variables, expected) in [
-        ("grpc", &[][..], "http://localhost:4317"),
-        ("http/protobuf", &[], "http://localhost:4318/v1/metrics"),
-        (
-            "http/protobuf",
-            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h/otlp")],
-            "https://h/otlp/v1/metrics",
-        ),
-        (
-            "http/protobuf",
-            &[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://h/otlp")],
-            "https://h/otlp",
-        ),
-        (
-            "grpc",
-            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "h:4317")],
-            "https://h:4317",
-        ),
-        (
-            "grpc",
-            &[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", "h:4317"),
-                ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
-            ],
-            "http://h:4317",
-        ),
-    ] {
-        let config = load(&[("protocol", protocol)], variables).unwrap();
-        let found = sending(&config).endpoint.to_string();
-        assert_eq!(found, expected, "{protocol} {variables:?}");
-    }
-}
-
-#[test]
 fn a_secret_in_a_bad_place_is_not_repeated() {
     for faults in [
         load_with_file("[headers]\nauthorization = \"Bearer hunter2", &[], &[]).unwrap_err(),
@@ -284,33 +252,6 @@ fn the_exporter_can_be_none_in_both_of_the_standard_ways() {
             .delivery
             .is_some()
     );
-}
-
-#[test]
-fn where_nothing_is_sent_it_does_not_matter_what_is_set_about_sending() {
-    for none in [
-        ("OTEL_METRICS_EXPORTER", "none"),
-        ("OTEL_SDK_DISABLED", "true"),
-    ] {
-        let config = load(
-            &[],
-            &[
-                none,
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x"),
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
-            ],
-        );
-        assert!(config.unwrap().delivery.is_none());
-    }
-    let faults = load(
-        &[],
-        &[
-            ("OTEL_METRICS_EXPORTER", "nobody"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x/path"),
-        ],
-    )
-    .unwrap_err();
-    assert_eq!(faults.len(), 2, "{faults:?}");
 }
 
 #[test]

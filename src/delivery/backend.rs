@@ -8,13 +8,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::Full;
 use prost::bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
 
-use super::connection::{Connection, Received};
+use super::connection::{Connection, Received, is_unsent};
 use super::dial::{CONNECT_TIMEOUT, diagnose, dial};
 use super::endpoint::{Endpoint, Protocol};
 use super::headers::{Headers, Values};
 use super::tls::{self, Stamp, Trouble};
 use super::transport::{Answer, Failure, Kind, Payload, Said, Transport, chain, printable};
+use super::verdict::{Verdict, verdict};
 use super::{Options, grpc, http};
 
 /// Files of headers and certificates are small; a disk that does not answer must not hold up the rest.
@@ -32,6 +34,8 @@ pub struct Backend {
     /// Kept from one request to the next, as long as the server answers: after any other failure the next try resolves
     /// the name anew, and does not hang on a connection that is dead.
     connection: Option<(Connection, Stamp)>,
+    /// A look at the files that has not ended.
+    looking: Option<JoinHandle<Result<(Values, Stamp), String>>>,
 }
 
 impl Backend {
@@ -45,11 +49,12 @@ impl Backend {
             timeout: options.timeout,
             compress: options.compress,
             connection: None,
+            looking: None,
         }
     }
 
     /// What is read from files for each request: they may change while the agent runs.
-    async fn look_at_files(&self) -> Result<(Values, Stamp), Failure> {
+    async fn look_at_files(&mut self) -> Result<(Values, Stamp), Failure> {
         let unusable = |message| Failure {
             kind: Kind::Unusable,
             message,
@@ -62,17 +67,23 @@ impl Backend {
                 .map(|values| (values, Stamp::default()))
                 .map_err(unusable);
         }
-        let (headers, tls) = (self.headers.clone(), self.tls.clone());
-        let looking = tokio::task::spawn_blocking(move || {
-            let values = headers.read()?;
-            Ok::<_, String>((values, tls.stamp()))
+        // One that has not ended is waited for, and no other is sent after it.
+        let mut looking = self.looking.take().unwrap_or_else(|| {
+            let (headers, tls) = (self.headers.clone(), self.tls.clone());
+            tokio::task::spawn_blocking(move || {
+                let values = headers.read()?;
+                Ok((values, tls.stamp()))
+            })
         });
-        match tokio::time::timeout(READ_TIMEOUT, looking).await {
+        match tokio::time::timeout(READ_TIMEOUT, &mut looking).await {
             Ok(Ok(found)) => found.map_err(unusable),
             Ok(Err(error)) => Err(unusable(error.to_string())),
-            Err(_) => Err(unusable(format!(
-                "the files of headers and certificates cannot be read within {READ_TIMEOUT:?}"
-            ))),
+            Err(_) => {
+                self.looking = Some(looking);
+                Err(unusable(format!(
+                    "the files of headers and certificates cannot be read within {READ_TIMEOUT:?}"
+                )))
+            }
         }
     }
 
@@ -166,46 +177,78 @@ impl Backend {
 
 impl Transport for Backend {
     async fn send(&mut self, payload: Payload) -> Result<Answer, Failure> {
-        let (values, stamp) = self.look_at_files().await?;
-        let (message, is_gzip) = message(payload, self.compress).await;
-        let request = self.request(message, is_gzip, &values)?;
-        // Certificates that have changed are for a new connection.
-        let kept = self.connection.take().filter(|(_, made)| *made == stamp);
-        let mut connection = match kept {
-            Some((connection, _)) => connection,
-            None => self.connect().await?,
-        };
-        let mut received = Received::default();
-        let exchange = connection.exchange(request, &mut received);
-        let ended = tokio::time::timeout(self.timeout, exchange).await;
-        let said = self.said(&received, is_gzip);
-        // Only a connection that gave a whole answer is used again: after anything else the next try makes a new one.
-        if matches!(ended, Ok(Ok(()))) && !matches!(said, Said::Nothing) {
-            connection.answered = true;
-            self.connection = Some((connection, stamp));
-            return self.judge(said, &values);
-        }
-        match (said, ended) {
-            (said @ Said::Refused { .. }, _) => self.judge(said, &values),
-            // To send it again would double it.
-            (Said::Taken(_), _) => Ok(grpc::unreadable()),
-            (Said::Nothing, Ok(Ok(()))) => {
-                Err(self.broke(connection.answered, &connection.trouble, &NoAnswer))
+        let sent = self.attempt(payload.clone(), self.compress).await;
+        match (&sent, &payload) {
+            // What it refuses may be the compression, which not every server that cannot take it calls by its name.
+            (Err(failure), Payload::Plain(_))
+                if self.compress && verdict(failure.kind) == Verdict::Isolate =>
+            {
+                let again = self.attempt(payload, false).await;
+                if again.is_ok() {
+                    tracing::info!(
+                        "{} takes what is not compressed, and not what is: from now on nothing is compressed",
+                        self.endpoint
+                    );
+                    self.compress = false;
+                }
+                again
             }
-            (Said::Nothing, Ok(Err(error))) => {
-                Err(self.broke(connection.answered, &connection.trouble, &*error))
-            }
-            (Said::Nothing, Err(_)) => Err(self.silent()),
+            _ => sent,
         }
     }
 }
 
 impl Backend {
+    async fn attempt(&mut self, payload: Payload, compress: bool) -> Result<Answer, Failure> {
+        let (values, stamp) = self.look_at_files().await?;
+        let (message, is_gzip) = message(payload, compress).await;
+        // Certificates that have changed are for a new connection.
+        let kept = self
+            .connection
+            .take()
+            .filter(|(connection, made)| *made == stamp && !connection.is_closed());
+        let mut kept = kept.map(|(connection, _)| connection);
+        loop {
+            let request = self.request(message.clone(), is_gzip, &values)?;
+            let is_kept = kept.is_some();
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
+            let mut received = Received::default();
+            let exchange = connection.exchange(request, &mut received);
+            let ended = tokio::time::timeout(self.timeout, exchange).await;
+            let said = self.said(&received, is_gzip);
+            // Only a connection that gave a whole answer is used again: after anything else the next try makes a new one.
+            if matches!(ended, Ok(Ok(()))) && !matches!(said, Said::Nothing) {
+                connection.answered = true;
+                if !received.ends_the_connection() {
+                    self.connection = Some((connection, stamp));
+                }
+                return self.judge(said, &values);
+            }
+            return match (said, ended) {
+                (said @ Said::Refused { .. }, _) => self.judge(said, &values),
+                // To send it again would double it.
+                (Said::Taken(_), _) => Ok(grpc::unreadable()),
+                // It was closed while nothing was said on it, as idle ones are.
+                (Said::Nothing, Ok(Err(error))) if is_kept && is_unsent(&*error) => continue,
+                (Said::Nothing, Ok(Err(error))) => {
+                    Err(self.broke(connection.answered, &connection.trouble, &*error))
+                }
+                (Said::Nothing, Ok(Ok(()))) => {
+                    Err(self.broke(connection.answered, &connection.trouble, &NoAnswer))
+                }
+                (Said::Nothing, Err(_)) => Err(self.silent()),
+            };
+        }
+    }
+
     /// What the server said, without what it must not repeat.
     fn judge(&mut self, said: Said, values: &Values) -> Result<Answer, Failure> {
         match said {
             Said::Taken(answer) => Ok(Answer {
-                message: values.redact(&answer.message),
+                message: self.endpoint.redact(&values.redact(&answer.message)),
                 ..answer
             }),
             Said::Refused {
@@ -223,7 +266,7 @@ impl Backend {
                     message: format!(
                         "{} answered {}{pause}",
                         self.endpoint,
-                        printable(&values.redact(&message))
+                        printable(&self.endpoint.redact(&values.redact(&message)))
                     ),
                     asked,
                 })

@@ -64,6 +64,14 @@ pub(super) struct Received {
     pub(super) trailers: Option<HeaderMap>,
 }
 
+impl Received {
+    /// Whether the server says that it will take nothing more on this connection.
+    pub(super) fn ends_the_connection(&self) -> bool {
+        let connection = self.headers.get(http::header::CONNECTION);
+        connection.is_some_and(|words| words.as_bytes().eq_ignore_ascii_case(b"close"))
+    }
+}
+
 impl Connection {
     /// Begins to speak the endpoint's protocol on `stream`.
     pub(super) async fn open(endpoint: &Endpoint, stream: Stream) -> Result<Self, Failed> {
@@ -90,7 +98,7 @@ impl Connection {
                 let mut stream = Some(stream);
                 // Once: a connection that is lost is dialled anew by its owner.
                 let connector = service_fn(move |_: Uri| {
-                    let stream = stream.take().ok_or("the connection is closed");
+                    let stream = stream.take().ok_or(Closed);
                     async move { stream }
                 });
                 let channel = transport::Endpoint::from_shared(format!("http://{authority}"))?
@@ -112,6 +120,11 @@ impl Connection {
         })
     }
 
+    /// Whether the other end is known to have closed it.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(&self.way, Way::Http1(sender) if sender.is_closed())
+    }
+
     /// Makes a request, and puts what comes back into `received`, whether it ends well or not.
     pub(super) async fn exchange(
         &mut self,
@@ -130,6 +143,24 @@ impl Connection {
             }
         }
     }
+}
+
+/// A connection is used once more after it was closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed")]
+struct Closed;
+
+/// Whether a request ended before any of it was written: then it can be made again without a double.
+pub(super) fn is_unsent(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let hyper = error.downcast_ref::<hyper::Error>();
+        if error.is::<Closed>() || hyper.is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 async fn receive<B>(response: Response<B>, received: &mut Received) -> Result<(), Failed>

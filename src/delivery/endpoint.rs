@@ -229,6 +229,23 @@ impl Endpoint {
         &self.path
     }
 
+    /// `text` without what comes after the question mark, which may be a token: a server may repeat what it was asked.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let Some((_, query)) = self.path.split_once('?') else {
+            return text.to_owned();
+        };
+        let values = query
+            .split('&')
+            .map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        std::iter::once(query)
+            .chain(values)
+            .filter(|secret| secret.len() >= 4)
+            .fold(text.to_owned(), |text, secret| {
+                text.replace(secret, "[redacted]")
+            })
+    }
+
     /// The name that a request goes to.
     #[must_use]
     pub fn authority(&self) -> &str {

@@ -158,3 +158,11 @@ fn traces_have_paths_of_their_own() {
         assert_eq!(Endpoint::parse(text, how).unwrap().path(), expected);
     }
 }
+
+#[test]
+fn a_token_in_the_query_is_redacted() {
+    let endpoint = http("https://h/p?token=query-secret&x=1", true).unwrap();
+    let said = endpoint.redact("POST /p?token=query-secret&x=1 is bad, query-secret is too");
+    assert!(!said.contains("secret"), "{said}");
+    assert_eq!(http("https://h/p", true).unwrap().redact("x"), "x");
+}

@@ -37,6 +37,12 @@ impl Headers {
         Ok(())
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.files.is_empty()
+    }
+
     /// Whether none of them comes from a file.
     #[must_use]
     pub fn have_no_files(&self) -> bool {

@@ -39,6 +39,14 @@ pub(super) fn read(received: &Received, was_gzip: bool, now: SystemTime) -> Said
     let Some(status) = received.status else {
         return Said::Nothing;
     };
+    // A page for people, such as that of a login, is no answer of OTLP, whatever its status.
+    if status.is_success() && is_page(received) {
+        return Said::Refused {
+            kind: Kind::Page(status.as_u16()),
+            message: format!("HTTP {status} with a page for people"),
+            asked: None,
+        };
+    }
     if status.is_success() {
         return Said::Taken(taken(received));
     }
@@ -56,6 +64,12 @@ pub(super) fn read(received: &Received, was_gzip: bool, now: SystemTime) -> Said
             .and_then(|wait| wait.to_str().ok())
             .and_then(|wait| retry_after(wait, now)),
     }
+}
+
+fn is_page(received: &Received) -> bool {
+    let kind = received.headers.get(CONTENT_TYPE);
+    let is_html = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    is_html && !received.body.is_empty()
 }
 
 fn is_protobuf(received: &Received) -> bool {
@@ -130,7 +144,8 @@ mod tests {
         for (status, kind, body) in [
             (200, PROTOBUF, &b""[..]),
             (200, PROTOBUF, b"\xff\xff"),
-            (200, "text/html", b"<html>"),
+            (200, "text/html", b""),
+            (200, "text/plain", b"fine"),
             (202, "application/json", b"{}"),
             (204, "", b""),
         ] {
@@ -178,6 +193,26 @@ mod tests {
             read(&past, false, now),
             Said::Refused { asked: None, .. }
         ));
+    }
+
+    #[test]
+    fn a_page_for_people_takes_no_sample() {
+        let page = received(
+            200,
+            &[("content-type", "text/html; charset=utf-8")],
+            b"<html>",
+        );
+        let found = said(&page);
+        assert!(
+            matches!(
+                found,
+                Said::Refused {
+                    kind: Kind::Page(200),
+                    ..
+                }
+            ),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::backoff::Backoff;
 use super::health::Health;
 use super::outbox::Outbox;
 use super::queue::Batch;
-use super::transport::{Answer, Failure, Transport};
+use super::transport::{Answer, Failure, Kind, Transport};
 use super::verdict::{Verdict, verdict};
 
 /// The most that one request holds; gRPC servers take 4 MiB unless told otherwise.
@@ -178,6 +178,10 @@ impl<T: Transport> Sender<T> {
                 Duration::ZERO
             }
             _ => {
+                // On a slow way a smaller one may arrive, and so may what comes after it.
+                if several && matches!(failure.kind, Kind::Timeout | Kind::Lost) {
+                    self.most = batch.bytes / 2;
+                }
                 self.health
                     .failed(failure, verdict, self.outbox.waiting(), now());
                 self.backoff.next(fastrand::f64(), failure.asked)
