@@ -155,12 +155,7 @@ fn wrong_doors(scene: &Scene) -> Vec<(&'static str, Wrong)> {
         ),
         (
             "gRPC to the port of HTTP, in TLS",
-            spoken(
-                GRPC,
-                encrypted(&scene.http_tls),
-                &["404", "OTLP/gRPC port (4317)"],
-            )
-            .believing(ours),
+            spoken(GRPC, encrypted(&scene.http_tls), &["404", "4317", "4318"]).believing(ours),
         ),
         (
             "HTTP to the port of gRPC, in TLS",

@@ -1,6 +1,6 @@
 //! An agent for a long time among faults at random: it grows in nothing, ticks on time, and every second is accounted for.
 //!
-//! Run by `.ci/soak`, as its claims on time need a machine that is not busy with other tests.
+//! Run by `.ci/soak SECONDS`, as its claims on time need a machine that is not busy with other tests.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
