@@ -230,6 +230,8 @@ impl Metrics {
         let dropped = self.outbox.dropped();
         let kept = if self.has_spool && self.close().await {
             ", which are on disk for the next start"
+        } else if self.has_spool {
+            ", not all of which are on disk"
         } else {
             ""
         };
@@ -248,10 +250,9 @@ impl Metrics {
     async fn close(&self) -> bool {
         let outbox = self.outbox.clone();
         let closing = tokio::task::spawn_blocking(move || outbox.close(LAST_SYNC));
-        matches!(
-            tokio::time::timeout(2 * LAST_SYNC, closing).await,
-            Ok(Ok(true))
-        )
+        let closed = tokio::time::timeout(2 * LAST_SYNC, closing).await;
+        // What it could not write it counts.
+        matches!(closed, Ok(Ok(true))) && self.outbox.stats().spool_lost == 0
     }
 }
 
