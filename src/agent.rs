@@ -37,7 +37,7 @@ pub async fn run(
     let mut reader =
         Reader::start(config.source.clone()).context("cannot start the thread that reads")?;
     let mut namespace_said = say_what_is_read(&config.source).await;
-    let mut shipping = None;
+    let mut shipping: Option<Shipping> = None;
     let mut schedule = Schedule::default();
     let mut faults = FaultLog::default();
     let mut source = SourceLog::default();
@@ -74,16 +74,19 @@ pub async fn run(
         });
         source.log(&sample);
         see(&sample);
+        // After the first reading, which nothing is to delay.
+        let shipping = match &mut shipping {
+            Some(shipping) => shipping,
+            none => none.insert(Shipping::start(&config).await?),
+        };
         if !sample.readings.is_empty() {
             namespace_said = namespace_said || say_what_is_read(&config.source).await;
-            // Not before there is something to send: what the resource says is found below the proc root too.
-            if shipping.is_none() {
-                shipping = Shipping::start(&config).await?;
-            }
         }
-        if let Some(shipping) = &mut shipping {
-            shipping.export(sample, reading_took);
+        // What the resource says is found below the proc root too, where there is one to read.
+        if !sample.readings.is_empty() || config.resource.names_the_host() {
+            shipping.identify(&config).await;
         }
+        shipping.export(sample, reading_took);
         if stopping {
             break;
         }

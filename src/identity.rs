@@ -60,15 +60,15 @@ impl HostName {
     }
 }
 
-impl Identity {
-    /// A number from 0 to 1 that is this agent's own, and the same each time.
-    #[must_use]
-    pub fn share(&self) -> f64 {
-        let id = Uuid::new_v5(&INSTANCE_IDS, self.instance_id.as_bytes());
-        let (first, ..) = id.as_fields();
-        f64::from(first) / f64::from(u32::MAX)
-    }
+/// A number from 0 to 1 that is this host's or pod's own, and the same each time.
+#[must_use]
+pub fn share() -> f64 {
+    let id = Uuid::new_v5(&INSTANCE_IDS, rustix::system::uname().nodename().to_bytes());
+    let (first, ..) = id.as_fields();
+    f64::from(first) / f64::from(u32::MAX)
+}
 
+impl Identity {
     /// Finds out. `now` stands in where nothing tells this boot from another.
     #[must_use]
     pub fn inspect(options: &Options, now: SystemTime) -> Self {

@@ -1,6 +1,6 @@
 //! The way of the agent's own traces to their backend: the same that metrics take, and never in their way.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -24,14 +24,14 @@ type Reply = oneshot::Sender<Result<(), String>>;
 pub(super) fn start(
     options: &delivery::Options,
     resource: opentelemetry_sdk::Resource,
-) -> Option<Arc<Traces>> {
+) -> Option<Traces> {
     // One at a time: the exporter waits for each.
     let (to_task, from_client) = mpsc::channel(1);
     match Traces::new(resource, Client(to_task)) {
         Ok(traces) => {
             tracing::info!("sending traces to {}", options.endpoint);
             tokio::spawn(forward(Backend::new(options), from_client));
-            Some(Arc::new(traces))
+            Some(traces)
         }
         Err(error) => {
             tracing::error!("there will be no traces: {error}");
@@ -41,8 +41,15 @@ pub(super) fn start(
 }
 
 /// Sends the last traces, as far as the time goes.
-pub(super) async fn end(traces: Arc<Traces>) {
-    let ending = tokio::task::spawn_blocking(move || traces.shutdown(LAST));
+pub(super) async fn end(traces: Arc<OnceLock<Traces>>) {
+    if traces.get().is_none() {
+        return;
+    }
+    let ending = tokio::task::spawn_blocking(move || {
+        if let Some(traces) = traces.get() {
+            traces.shutdown(LAST);
+        }
+    });
     let _ = tokio::time::timeout(2 * LAST, ending).await;
 }
 

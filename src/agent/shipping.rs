@@ -1,7 +1,7 @@
 //! What there is to send: from the SDK through the queue to the backend.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,7 +16,7 @@ use crate::delivery::outbox::Outbox;
 use crate::delivery::sender::Sender;
 use crate::delivery::spool::{Spool, SpoolError};
 use crate::delivery::{self};
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::otlp::pipeline::Pipeline;
 use crate::otlp::resource;
 use crate::otlp::traces::{Cycle, Traces};
@@ -29,19 +29,40 @@ const DRAIN: Duration = Duration::from_secs(5);
 const LAST_SYNC: Duration = Duration::from_secs(1);
 
 /// A disk that takes longer to give back what it kept is left alone.
-const RECOVERY: Duration = Duration::from_secs(30);
+const RECOVERY: Duration = Duration::from_secs(10);
 
-/// Everything behind a sample.
+/// Everything behind a sample. What waits is sent from the start; samples become records once it is known whose they are.
 pub(super) struct Shipping {
     metrics: Option<Metrics>,
-    traces: Option<Arc<Traces>>,
+    traces: Arc<OnceLock<Traces>>,
+    is_identified: bool,
 }
 
 impl Shipping {
-    /// Starts to send, if something is to be sent; nothing yet if this agent cannot find out who it is.
-    pub(super) async fn start(config: &Config) -> anyhow::Result<Option<Self>> {
-        if config.delivery.is_none() && config.traces.is_none() {
-            return Ok(None);
+    /// Starts to send what was kept from before, and what comes.
+    pub(super) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let traces = Arc::new(OnceLock::new());
+        let metrics = match &config.delivery {
+            Some(options) => {
+                // Above half an interval a sample would wait for the next one.
+                let spread = options.spread.min(config.interval / 2);
+                let spread = spread.mul_f64(identity::share());
+                Some(Metrics::start(config, options, spread, Arc::clone(&traces)).await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            is_identified: metrics.is_none() && config.traces.is_none(),
+            metrics,
+            traces,
+        })
+    }
+
+    /// Finds out whose samples they are, if that is not known and can be known: what tells it is below the proc root, and for
+    /// who has read there.
+    pub(super) async fn identify(&mut self, config: &Config) {
+        if self.is_identified {
+            return;
         }
         let time = now();
         let identity = patiently(&config.source, move |options| {
@@ -49,8 +70,9 @@ impl Shipping {
         });
         // It answered a moment ago, and will again: the next sample asks anew.
         let Some(identity) = identity.await else {
-            return Ok(None);
+            return;
         };
+        self.is_identified = true;
         if let Some(why) = identity.host_name.why_not()
             && !config.resource.names_the_host()
         {
@@ -61,20 +83,14 @@ impl Shipping {
             identity.host_name.known(),
             &identity.instance_id,
         );
-        let traces = config
-            .traces
-            .as_ref()
-            .and_then(|options| own_traces::start(options, resource.clone()));
-        let metrics = match &config.delivery {
-            Some(options) => {
-                // Above half an interval a sample would wait for the next one.
-                let spread = options.spread.min(config.interval / 2);
-                let spread = spread.mul_f64(identity.share());
-                Some(Metrics::start(config, options, resource, spread, traces.clone()).await?)
-            }
-            None => None,
-        };
-        Ok(Some(Self { metrics, traces }))
+        if let Some(options) = &config.traces
+            && let Some(traces) = own_traces::start(options, resource.clone())
+        {
+            let _ = self.traces.set(traces);
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.identify(config, resource);
+        }
     }
 
     /// How delivery is, where something is delivered.
@@ -84,7 +100,10 @@ impl Shipping {
 
     /// Puts a sample into the queue.
     pub(super) fn export(&mut self, sample: Sample, reading_took: Duration) {
-        let Some(traces) = &self.traces else {
+        if !self.is_identified {
+            return;
+        }
+        let Some(traces) = self.traces.get() else {
             if let Some(metrics) = &mut self.metrics {
                 metrics.export(sample);
             }
@@ -109,15 +128,14 @@ impl Shipping {
         if let Some(metrics) = self.metrics {
             metrics.drain().await;
         }
-        if let Some(traces) = self.traces {
-            own_traces::end(traces).await;
-        }
+        own_traces::end(self.traces).await;
     }
 }
 
 /// What sends metrics.
 struct Metrics {
-    pipeline: Pipeline,
+    /// Nothing before it is known whose samples they are.
+    pipeline: Option<Pipeline>,
     outbox: Outbox,
     /// The number of the last record that the pipeline made.
     record: Arc<AtomicU64>,
@@ -134,9 +152,8 @@ impl Metrics {
     async fn start(
         config: &Config,
         options: &delivery::Options,
-        resource: Resource,
         spread: Duration,
-        traces: Option<Arc<Traces>>,
+        traces: Arc<OnceLock<Traces>>,
     ) -> anyhow::Result<Self> {
         let (outbox, has_spool) = outbox(options).await?;
         let (leave, leaving) = watch::channel(false);
@@ -146,25 +163,29 @@ impl Metrics {
             config.interval
         );
         let sender = Sender::new(outbox.clone(), Backend::new(options), spread);
-        let sender = match traces {
-            Some(traces) => sender.watched(move |sent| own_traces::tell(&traces, sent)),
-            None => sender,
-        };
-        let sender = tokio::spawn(sender.run(leaving));
-        let record = Arc::new(AtomicU64::new(NONE));
-        let (enqueue, number) = (outbox.clone(), Arc::clone(&record));
-        let pipeline = Pipeline::new(&config.metrics, resource, move |request| {
-            number.store(enqueue.push(request), Ordering::Relaxed);
+        let sender = sender.watched(move |sent| {
+            if let Some(traces) = traces.get() {
+                own_traces::tell(traces, sent);
+            }
         });
+        let sender = tokio::spawn(sender.run(leaving));
         Ok(Self {
-            pipeline,
+            pipeline: None,
             outbox,
-            record,
+            record: Arc::new(AtomicU64::new(NONE)),
             leave,
             sender,
             has_spool,
             broken: false,
         })
+    }
+
+    fn identify(&mut self, config: &Config, resource: Resource) {
+        let (enqueue, number) = (self.outbox.clone(), Arc::clone(&self.record));
+        let pipeline = Pipeline::new(&config.metrics, resource, move |request| {
+            number.store(enqueue.push(request), Ordering::Relaxed);
+        });
+        self.pipeline = Some(pipeline);
     }
 
     fn stats(&self) -> Delivery {
@@ -185,7 +206,7 @@ impl Metrics {
     /// The number of the record that the sample became, if it became one.
     fn export(&mut self, sample: Sample) -> Option<u64> {
         self.record.store(NONE, Ordering::Relaxed);
-        let exported = self.pipeline.export(sample);
+        let exported = self.pipeline.as_ref()?.export(sample);
         let gone = self.sender.is_finished();
         if (exported.is_err() || gone) && !std::mem::replace(&mut self.broken, true) {
             let part = if gone {
@@ -209,6 +230,8 @@ impl Metrics {
         let dropped = self.outbox.dropped();
         let kept = if self.has_spool && self.close().await {
             ", which are on disk for the next start"
+        } else if self.has_spool {
+            ", not all of which are on disk"
         } else {
             ""
         };
@@ -227,10 +250,9 @@ impl Metrics {
     async fn close(&self) -> bool {
         let outbox = self.outbox.clone();
         let closing = tokio::task::spawn_blocking(move || outbox.close(LAST_SYNC));
-        matches!(
-            tokio::time::timeout(2 * LAST_SYNC, closing).await,
-            Ok(Ok(true))
-        )
+        let closed = tokio::time::timeout(2 * LAST_SYNC, closing).await;
+        // What it could not write it counts.
+        matches!(closed, Ok(Ok(true))) && self.outbox.stats().spool_lost == 0
     }
 }
 

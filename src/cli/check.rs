@@ -12,6 +12,7 @@ use crate::config::{Config, Origin};
 use crate::delivery::backend::Backend;
 use crate::delivery::endpoint::Endpoint;
 use crate::delivery::probe;
+use crate::delivery::spool::{Spool, SpoolError};
 use crate::delivery::transport::{Kind, Payload, Transport};
 use crate::delivery::verdict::{Verdict, verdict};
 use crate::delivery::{self};
@@ -31,10 +32,10 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     sockets(&mut report, config.source.clone())?;
     user(&mut report, &config.source);
     host_name(&mut report, config);
+    let runtime = runtime()?;
     if let Some(options) = &config.delivery {
-        let runtime = runtime()?;
-        runtime.block_on(backend(&mut report, options));
-        runtime.shutdown_background();
+        runtime.block_on(backend(&mut report, "backend", options));
+        spool(&mut report, options);
     } else {
         report.say(
             Grade::Warn,
@@ -42,6 +43,10 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
             "nothing is sent: the exporter is none",
         );
     }
+    if let Some(options) = &config.traces {
+        runtime.block_on(backend(&mut report, "traces", options));
+    }
+    runtime.shutdown_background();
     Ok(if report.failed {
         ExitCode::from(INCOMPLETE)
     } else {
@@ -211,17 +216,18 @@ fn host_name(report: &mut Report, config: &Config) {
     }
 }
 
-async fn backend(report: &mut Report, options: &delivery::Options) {
+async fn backend(report: &mut Report, about: &str, options: &delivery::Options) {
     let endpoint = &options.endpoint;
     let Some(addresses) = resolve(report, endpoint).await else {
         return;
     };
     let protocol = endpoint.protocol.name();
+    let what = if about == "traces" { about } else { "metrics" };
     match Backend::new(options).send(Payload::Plain(Vec::new())).await {
         Ok(_) => report.say(
             Grade::Ok,
-            "backend",
-            format!("{endpoint} takes metrics over {protocol} (an empty request was sent)"),
+            about,
+            format!("{endpoint} takes {what} over {protocol} (an empty request was sent)"),
         ),
         Err(failure) => {
             let advice = match (verdict(failure.kind), failure.kind) {
@@ -235,12 +241,21 @@ async fn backend(report: &mut Report, options: &delivery::Options) {
                 }
                 _ => String::new(),
             };
-            report.say(
-                Grade::Fail,
-                "backend",
-                format!("{}{advice}", failure.message),
-            );
+            report.say(Grade::Fail, about, format!("{}{advice}", failure.message));
         }
+    }
+}
+
+/// Opens it and lets it go again.
+fn spool(report: &mut Report, options: &delivery::Options) {
+    let Some(options) = &options.spool else {
+        return;
+    };
+    let shown = options.dir.display();
+    match Spool::open(options) {
+        Ok(_) => report.say(Grade::Ok, "spool", format!("{shown} can be written to")),
+        Err(error @ SpoolError::InUse(_)) => report.say(Grade::Warn, "spool", error),
+        Err(error) => report.say(Grade::Fail, "spool", error),
     }
 }
 

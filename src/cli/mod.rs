@@ -10,6 +10,7 @@ mod table;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use self::arguments::{Command, Parsed};
 use crate::config::{Config, Environment};
@@ -84,8 +85,20 @@ fn plain(text: &str) -> String {
 }
 
 /// A runtime for one thread, as everything here needs.
+/// As long as the agent lives.
+const FOR_EVER: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// For what waits for a disk or a name.
+const MOST_THREADS: usize = 8;
+
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        // Where no thread can be started any more, work for one waits for the one that is there; were there none, tokio would
+        // panic. So one is there from now on, and stays.
+        .thread_keep_alive(FOR_EVER)
+        .max_blocking_threads(MOST_THREADS)
+        .build()?;
+    runtime.block_on(runtime.spawn_blocking(|| {}))?;
+    Ok(runtime)
 }

@@ -135,7 +135,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         .iter()
         .map(|name| {
             format!(
-                "environment variable {name} has no effect: every sample is sent, and cumulative"
+                "environment variable {name} has no effect: every sample is sent, and cumulative; traces have the settings of metrics"
             )
         })
         .collect();

@@ -170,8 +170,8 @@ pub(super) fn traces(
                 _ => None,
             })
         }),
-    )?;
-    if !wanted {
+    );
+    if wanted == Some(false) {
         return Some(None);
     }
     let protocol = layers.take(
@@ -182,17 +182,25 @@ pub(super) fn traces(
             }
             values::choice(name, &Protocol::NAMES, Protocol::named).map(Some)
         }),
-    )?;
+    );
     let headers = layers.take("traces_headers", |given| {
         collect(&pairs(given)?, Headers::add)
-    })?;
-    let base = match metrics {
-        Some(options) => options.clone(),
-        None => options(layers)?,
+    });
+    // Its faults are noted already.
+    let base = match (metrics, wanted) {
+        (Some(options), _) => Some(options.clone()),
+        (None, Some(_)) => options(layers),
+        (None, None) => None,
     };
-    let protocol = protocol.unwrap_or(base.endpoint.protocol);
-    let insecure = layers.take("insecure", text(values::boolean))?;
-    let endpoint = endpoint(layers, Signal::Traces, protocol, insecure)?;
+    let base_protocol = base.as_ref().map(|base| base.endpoint.protocol);
+    let spoken = protocol.flatten().or(base_protocol).unwrap_or_default();
+    let insecure = layers
+        .take("insecure", text(values::boolean))
+        .unwrap_or_default();
+    let endpoint = endpoint(layers, Signal::Traces, spoken, insecure);
+    let (endpoint, base, headers) = (endpoint?, base?, headers?);
+    wanted?;
+    protocol?;
     Some(Some(delivery::Options {
         endpoint,
         headers: if headers.is_empty() {

@@ -106,6 +106,13 @@ const fn not_honoured(name: &'static str, harmless: Option<&'static str>) -> Not
 
 /// Set to anything but what happens anyway, they get a warning and not silence.
 pub const NOT_HONOURED: &[NotHonoured] = &[
+    not_honoured("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", None),
+    not_honoured("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", None),
+    not_honoured("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", None),
+    not_honoured("OTEL_EXPORTER_OTLP_TRACES_INSECURE", None),
+    not_honoured("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", None),
+    not_honoured("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", None),
+    not_honoured("OTEL_TRACES_SAMPLER", Some("parentbased_always_on")),
     not_honoured(
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         Some("cumulative"),

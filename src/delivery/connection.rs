@@ -33,6 +33,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// … and left if it gives none within this time.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What is read at once of an answer over HTTP/1.
+const MOST_BUFFERED: usize = 64 << 10;
+
 /// No answer of OTLP is longer.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -80,7 +83,10 @@ impl Connection {
         let stream = TokioIo::new(stream);
         let way = match endpoint.protocol {
             Protocol::HttpProtobuf => {
-                let (sender, connection) = http1::handshake(stream).await?;
+                let (sender, connection) = http1::Builder::new()
+                    .max_buf_size(MOST_BUFFERED)
+                    .handshake(stream)
+                    .await?;
                 tasks.execute(Box::pin(async {
                     // Whoever waits for an answer is told why there is none.
                     let _ = connection.await;

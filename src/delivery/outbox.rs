@@ -115,7 +115,7 @@ impl Outbox {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let state = self.state();
-        let (queue, tally) = (&state.queue, state.queue.tally());
+        let (queue, tally) = (&state.queue, state.queue.decided());
         Stats {
             records: queue.len() as u64,
             bytes: queue.bytes() as u64,

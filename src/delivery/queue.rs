@@ -238,6 +238,16 @@ impl Queue {
         })
     }
 
+    /// What became of records, as far as it is decided: what the bounds pushed out while it was on its way may arrive.
+    #[must_use]
+    pub fn decided(&self) -> Tally {
+        Tally {
+            dropped_full: self.tally.dropped_full - self.on_its_way.full,
+            dropped_old: self.tally.dropped_old - self.on_its_way.old,
+            ..self.tally
+        }
+    }
+
     /// What became of records.
     #[must_use]
     pub fn tally(&self) -> Tally {

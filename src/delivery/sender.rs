@@ -35,6 +35,8 @@ pub struct Sender<T> {
     /// Whether anything has been sent yet.
     started: bool,
     watch: Option<Watch>,
+    /// Whether the last record whose fate is known was refused.
+    refuses: bool,
 }
 
 /// One request, as somebody sees it who watches.
@@ -79,6 +81,7 @@ impl<T: Transport> Sender<T> {
             spread,
             started: false,
             watch: None,
+            refuses: false,
         }
     }
 
@@ -154,6 +157,7 @@ impl<T: Transport> Sender<T> {
     fn taken(&mut self, batch: &Batch, answer: &Answer) {
         self.outbox.delivered(batch, answer.rejected_points);
         self.backoff.reset();
+        self.refuses = false;
         self.most = self.most.saturating_mul(2).min(MAX_REQUEST_BYTES);
         self.health
             .delivered(answer, self.outbox.waiting(), self.outbox.dropped(), now());
@@ -175,7 +179,12 @@ impl<T: Transport> Sender<T> {
             Verdict::Isolate => {
                 self.outbox.refused(batch);
                 self.health.dropped(failure, self.outbox.dropped(), now());
-                Duration::ZERO
+                // One record is bad by itself. Who refuses each of them says nothing about them, and is given time.
+                if std::mem::replace(&mut self.refuses, true) {
+                    self.backoff.next(fastrand::f64(), failure.asked)
+                } else {
+                    Duration::ZERO
+                }
             }
             _ => {
                 // On a slow way a smaller one may arrive, and so may what comes after it.

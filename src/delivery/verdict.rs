@@ -99,7 +99,7 @@ const fn of_page(status: u16) -> Verdict {
         401 => CREDENTIALS,
         403 => FORBIDDEN,
         200..=499 => Verdict::Mend(
-            "something that is no OTLP backend answers there: is it the right port (gRPC usually has 4317, HTTP 4318) and path, and does a proxy before it pass OTLP on?",
+            "something that does not speak OTLP answers there: is it the OTLP/gRPC port (4317), or for http/protobuf that of OTLP/HTTP (4318), is the path right, and does a proxy before it pass OTLP on?",
         ),
         _ => Verdict::Retry,
     }

@@ -10,7 +10,9 @@ use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
 use opentelemetry_http::HttpClient;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanLimits,
+};
 
 use crate::sample::Sample;
 
@@ -19,6 +21,12 @@ const MOST_REMEMBERED: usize = 256;
 
 /// So many of them a request is linked to; the SDK keeps no more.
 const MOST_LINKS: usize = 128;
+
+/// So long spans wait for others.
+const DELAY: Duration = Duration::from_secs(5);
+
+/// So many spans wait at most; what comes then is dropped.
+const MOST_WAITING: usize = 1024;
 
 /// What makes and exports them.
 #[derive(Debug)]
@@ -70,9 +78,20 @@ impl Traces {
             // The client knows where it goes; this has to be there.
             .with_endpoint("http://localhost/v1/traces")
             .build()?;
+        // All of it is said here: the environment, which the SDK would read itself, could make it spin.
+        let batches = BatchConfigBuilder::default()
+            .with_scheduled_delay(DELAY)
+            .with_max_queue_size(MOST_WAITING)
+            .with_max_export_batch_size(MOST_WAITING / 4)
+            .build();
+        let processor = BatchSpanProcessor::builder(exporter)
+            .with_batch_config(batches)
+            .build();
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
-            .with_batch_exporter(exporter)
+            .with_sampler(Sampler::AlwaysOn)
+            .with_span_limits(SpanLimits::default())
+            .with_span_processor(processor)
             .build();
         let scope = opentelemetry::InstrumentationScope::builder("tcpgauge")
             .with_version(env!("CARGO_PKG_VERSION"))
