@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT,
+};
 use http::{HeaderValue, Request, StatusCode};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -24,6 +26,8 @@ pub(super) fn request(
         .header(HOST, endpoint.authority())
         .header(USER_AGENT, connection::USER_AGENT)
         .header(CONTENT_TYPE, PROTOBUF)
+        // It would be left out of an empty request, to which some servers then answer 411.
+        .header(CONTENT_LENGTH, message.len())
         .header(ACCEPT, PROTOBUF)
         .body(message)?;
     if is_gzip {
@@ -256,6 +260,7 @@ mod tests {
             let request = request(&endpoint, Bytes::from_static(b"abc"), is_gzip).unwrap();
             assert_eq!(request.uri(), "/otlp/v1/metrics");
             assert_eq!(request.headers()[HOST], "h:4318");
+            assert_eq!(request.headers()[CONTENT_LENGTH], "3");
             assert_eq!(request.headers().contains_key(CONTENT_ENCODING), is_gzip);
         }
     }
