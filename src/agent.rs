@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::shipping::Shipping;
 use crate::config::Config;
-use crate::reader::{Done, Reader};
+use crate::reader::{Done, Moment, Readers};
 use crate::sample::{Sample, Vitals};
 use crate::schedule::Schedule;
 use crate::source::namespace::Namespace;
@@ -34,8 +34,8 @@ pub async fn run(
     if config.delivery.is_none() {
         tracing::info!("nothing is sent: the exporter is none");
     }
-    let mut reader =
-        Reader::start(config.source.clone()).context("cannot start the thread that reads")?;
+    let mut readers = Readers::start(config.alone(), config.pods.as_ref(), || moment().into_std())
+        .context("cannot start the thread that reads")?;
     let mut namespace_said = say_what_is_read(&config.source).await;
     let mut shipping: Option<Shipping> = None;
     let mut schedule = Schedule::default();
@@ -48,21 +48,33 @@ pub async fn run(
         let next = began + schedule.wait(since_epoch(time), config.interval);
         // The first tick may come just before the next one, which a slow reading may then miss.
         let patience = next.max(began + LAST_READING.min(config.interval));
-        let patience = until(patience, &mut stop);
-        let reading = reader.read(began.into_std(), patience).await;
+        let at = Moment {
+            now: began.into_std(),
+            time,
+        };
+        let (reading, pods) = readers.read(at, || until(patience, stop.clone())).await;
         let reading_took = moment() - began;
-        let (mut sample, resident_bytes) = match reading {
-            Ok(Done {
+        let mut sample = Sample::at(time);
+        let mut resident_bytes = None;
+        match reading {
+            Some(Ok(Done {
                 reading: Err(ReadError::Impossible(why)),
                 ..
-            }) if first => {
+            })) if first => {
                 anyhow::bail!(
                     "--source diag is not possible here: {why}; --source auto reads the tables"
                 );
             }
-            Ok(done) => (Sample::new(time, done.reading), done.resident_bytes),
-            Err(fault) => (Sample::failed(time, fault), None),
-        };
+            Some(Ok(done)) => {
+                sample.add(done.reading);
+                resident_bytes = done.resident_bytes;
+            }
+            Some(Err(fault)) => sample.faults.push(fault),
+            None => {}
+        }
+        if let Some(pods) = pods {
+            sample.add_pods(pods);
+        }
         first = false;
         faults.log(&sample);
         sample.vitals = Some(Vitals {
@@ -79,11 +91,11 @@ pub async fn run(
             Some(shipping) => shipping,
             none => none.insert(Shipping::start(&config).await?),
         };
-        if !sample.readings.is_empty() {
+        if sample.has_readings() {
             namespace_said = namespace_said || say_what_is_read(&config.source).await;
         }
         // What the resource says is found below the proc root too, where there is one to read.
-        if !sample.readings.is_empty() || config.resource.names_the_host() {
+        if sample.has_readings() || config.resource.names_the_host() {
             shipping.identify(&config).await;
         }
         shipping.export(sample, reading_took);
@@ -140,10 +152,10 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Ends at `deadline`, or soon after the agent is told to stop.
-async fn until(deadline: Instant, stop: &mut watch::Receiver<bool>) {
+async fn until(deadline: Instant, mut stop: watch::Receiver<bool>) {
     tokio::select! {
         () = sleep_until(deadline) => {}
-        () = async { stopped(stop).await; sleep(LAST_READING).await } => {}
+        () = async { stopped(&mut stop).await; sleep(LAST_READING).await } => {}
     }
 }
 

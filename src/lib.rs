@@ -12,6 +12,8 @@ pub mod tcp;
 
 pub mod source;
 
+pub mod pods;
+
 pub mod sample;
 
 pub mod otlp;

@@ -3,65 +3,157 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc as thread_channel;
-use std::time::Instant;
+use std::sync::mpsc::{self as thread_channel, RecvTimeoutError};
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
+use crate::pods::engine::Engine;
+use crate::pods::node::ProcNode;
+use crate::pods::{self, Pods};
 use crate::source::chosen::Chosen;
 use crate::source::{Fault, Options, ReadError, Reading, namespace};
 
 const LATE: &str = "a reading did not end in the time that it had, and was given up: what is mounted there, or the kernel, is slow or does not answer";
 const GONE: &str = "the thread that reads is gone; this is a bug in tcpgauge";
 
-type Answer = Result<Reading, ReadError>;
+/// When a reading is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// By the clock that only goes on.
+    pub now: Instant,
+    /// By the one on the wall.
+    pub time: SystemTime,
+}
 
-/// What comes back from the thread.
+/// A reading of one scope.
 #[derive(Debug)]
 pub struct Done {
     /// The reading.
-    pub reading: Answer,
+    pub reading: Result<Reading, ReadError>,
     /// The memory that the process has after it; nothing where the proc root does not show that.
     pub resident_bytes: Option<u64>,
 }
 
-/// A thread with a source.
+/// What reads: the host or a namespace by itself, pods, or both.
 #[derive(Debug)]
-pub struct Reader {
-    requests: thread_channel::Sender<Instant>,
-    answers: mpsc::Receiver<Done>,
+pub struct Readers {
+    source: Option<Reader<Done>>,
+    pods: Option<Reader<Result<Pods, Fault>>>,
+}
+
+impl Readers {
+    /// Starts a thread for each of the two that is wanted.
+    pub fn start(
+        source: Option<&Options>,
+        pods: Option<&pods::Options>,
+        clock: fn() -> Instant,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            source: source.cloned().map(Reader::start).transpose()?,
+            pods: pods
+                .cloned()
+                .map(|options| Reader::of_pods(options, clock))
+                .transpose()?,
+        })
+    }
+
+    /// Takes both readings at once, each until `patience` ends.
+    pub async fn read<P: Future<Output = ()>>(
+        &mut self,
+        moment: Moment,
+        patience: impl Fn() -> P,
+    ) -> (Option<Result<Done, Fault>>, Option<Result<Pods, Fault>>) {
+        tokio::join!(
+            async {
+                match &mut self.source {
+                    Some(reader) => Some(reader.read(moment, patience()).await),
+                    None => None,
+                }
+            },
+            async {
+                match &mut self.pods {
+                    Some(reader) => Some(reader.read(moment, patience()).await.flatten()),
+                    None => None,
+                }
+            }
+        )
+    }
+}
+
+/// A thread that reads, and answers with `A`.
+#[derive(Debug)]
+struct Reader<A> {
+    requests: thread_channel::Sender<Moment>,
+    answers: mpsc::Receiver<A>,
     stop: Arc<AtomicBool>,
     /// A reading that was given up has not ended yet.
     overdue: bool,
     what: String,
 }
 
-impl Reader {
-    /// Starts the thread.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let what = format!(
-            "read {}",
-            options.proc_root.join(options.scope.directory()).display()
-        );
+impl Reader<Done> {
+    /// Starts a thread that reads one scope.
+    fn start(options: Options) -> io::Result<Self> {
+        let directory = options.proc_root.join(options.scope.directory());
+        let what = format!("read {}", directory.display());
+        Self::spawn("reader", what, move |wanted, give, stop| {
+            let root = options.proc_root.clone();
+            let mut source = Chosen::new(options);
+            while let Ok(Moment { now, .. }) = wanted.recv() {
+                let done = Done {
+                    reading: source.read(now, stop),
+                    resident_bytes: namespace::resident_bytes(&root),
+                };
+                if give.blocking_send(done).is_err() {
+                    break;
+                }
+            }
+        })
+    }
+}
+
+impl Reader<Result<Pods, Fault>> {
+    /// Starts a thread that reads pods: with every request, and between them what it puts off.
+    fn of_pods(options: pods::Options, clock: fn() -> Instant) -> io::Result<Self> {
+        let what = format!("read pods in {}", options.proc_root.path().display());
+        Self::spawn("pods", what, move |wanted, give, stop| {
+            let node = ProcNode::new(&options);
+            let mut engine = Engine::new(options, node);
+            loop {
+                let moment = match engine.due(clock()) {
+                    None => wanted.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    Some(due) => wanted.recv_timeout(due.saturating_duration_since(clock())),
+                };
+                match moment {
+                    Ok(Moment { now, time }) => {
+                        if give.blocking_send(engine.tick(now, time, stop)).is_err() {
+                            break;
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => engine.turn(clock(), stop),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+        })
+    }
+}
+
+impl<A: Send + 'static> Reader<A> {
+    fn spawn(
+        name: &str,
+        what: String,
+        work: impl FnOnce(&thread_channel::Receiver<Moment>, &mpsc::Sender<A>, &AtomicBool)
+        + Send
+        + 'static,
+    ) -> io::Result<Self> {
         let (requests, wanted) = thread_channel::channel();
         let (give, answers) = mpsc::channel(1);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         std::thread::Builder::new()
-            .name("reader".to_owned())
-            .spawn(move || {
-                let root = options.proc_root.clone();
-                let mut source = Chosen::new(options);
-                while let Ok(now) = wanted.recv() {
-                    let done = Done {
-                        reading: source.read(now, &stopped),
-                        resident_bytes: namespace::resident_bytes(&root),
-                    };
-                    if give.blocking_send(done).is_err() {
-                        break;
-                    }
-                }
-            })?;
+            .name(name.to_owned())
+            .spawn(move || work(&wanted, &give, &stopped))?;
         Ok(Self {
             requests,
             answers,
@@ -71,14 +163,14 @@ impl Reader {
         })
     }
 
-    /// Takes a reading at `now`, or gives up when `patience` ends.
+    /// Takes a reading, or gives up when `patience` ends.
     ///
     /// A reading that was given up goes on until it notices, or until what blocks it lets go: only then can there be another.
-    pub async fn read(
+    async fn read(
         &mut self,
-        now: Instant,
+        moment: Moment,
         patience: impl Future<Output = ()>,
-    ) -> Result<Done, Fault> {
+    ) -> Result<A, Fault> {
         tokio::pin!(patience);
         if self.overdue {
             tokio::select! {
@@ -90,7 +182,7 @@ impl Reader {
             }
         }
         self.stop.store(false, Ordering::Relaxed);
-        if self.requests.send(now).is_err() {
+        if self.requests.send(moment).is_err() {
             return Err(self.fault(GONE));
         }
         tokio::select! {

@@ -1,26 +1,26 @@
 //! What one tick saw. Everything that tells of a tick tells of the same [`Sample`].
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
-
-use crate::source::{Fault, ReadError, Reading, Scope, Source};
+use crate::pods::Pods;
+use crate::source::{Counted, Fault, ReadError, Reading};
 use crate::tcp::State;
 
 /// All that one tick saw, faults included.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Sample {
     /// When the reading began.
-    #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
     /// What is missing or incomplete.
     pub faults: Vec<Fault>,
-    /// What was read.
+    /// What was read of the host, or of the agent's own namespace.
     pub readings: Vec<Reading>,
+    /// What is known of pods, where they are read.
+    pub pods: Option<Pods>,
     /// How the agent is, where it is one that samples.
-    #[serde(skip)]
     pub vitals: Option<Vitals>,
 }
 
@@ -63,29 +63,45 @@ pub struct Delivery {
 }
 
 impl Sample {
-    /// The sample of a tick at `time` whose reading ended so.
+    /// The sample of a tick at `time`, with nothing in it yet.
     #[must_use]
-    pub fn new(time: SystemTime, reading: Result<Reading, ReadError>) -> Self {
-        match reading {
-            Ok(reading) => Self {
-                time,
-                faults: reading.faults(),
-                readings: vec![reading],
-                vitals: None,
-            },
-            Err(error) => Self::failed(time, error.fault()),
+    pub fn at(time: SystemTime) -> Self {
+        Self {
+            time,
+            faults: Vec::new(),
+            readings: Vec::new(),
+            pods: None,
+            vitals: None,
         }
     }
 
-    /// The sample of a tick at `time` that has no reading.
-    #[must_use]
-    pub fn failed(time: SystemTime, fault: Fault) -> Self {
-        Self {
-            time,
-            faults: vec![fault],
-            readings: Vec::new(),
-            vitals: None,
+    /// Puts in what a reading gave.
+    pub fn add(&mut self, reading: Result<Reading, ReadError>) {
+        match reading {
+            Ok(reading) => {
+                let whose = reading.scope.name();
+                self.faults.extend(reading.counted.faults(whose));
+                self.readings.push(reading);
+            }
+            Err(error) => self.faults.push(error.fault()),
         }
+    }
+
+    /// Puts in what is known of pods.
+    pub fn add_pods(&mut self, pods: Result<Pods, Fault>) {
+        match pods {
+            Ok(mut pods) => {
+                self.faults.append(&mut pods.faults);
+                self.pods = Some(pods);
+            }
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
+    /// Whether anything was read.
+    #[must_use]
+    pub fn has_readings(&self) -> bool {
+        !self.readings.is_empty() || self.pods.is_some()
     }
 }
 
@@ -126,34 +142,16 @@ impl Five {
         }
     }
 
-    /// Its value in a reading.
+    /// Its value in what was counted.
     #[must_use]
-    pub fn of(self, reading: &Reading) -> u64 {
+    pub fn of(self, counted: &Counted) -> u64 {
         match self {
-            Self::Connections => reading.total(),
-            Self::Established => reading.count(State::Established),
-            Self::TimeWait => reading.count(State::TimeWait),
-            Self::CloseWait => reading.count(State::CloseWait),
-            Self::Listen => reading.count(State::Listen),
+            Self::Connections => counted.total(),
+            Self::Established => counted.count(State::Established),
+            Self::TimeWait => counted.count(State::TimeWait),
+            Self::CloseWait => counted.count(State::CloseWait),
+            Self::Listen => counted.count(State::Listen),
         }
-    }
-}
-
-impl Serialize for Reading {
-    /// The form that `tcpgauge snapshot --format json` documents.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Reading", 12)?;
-        object.serialize_field::<Scope>("scope", &self.scope)?;
-        object.serialize_field::<Source>("source", &self.source)?;
-        object.serialize_field("source_reason", &self.why.as_deref())?;
-        object.serialize_field("complete", &self.is_complete())?;
-        for five in Five::ALL {
-            object.serialize_field(five.name(), &five.of(self))?;
-        }
-        object.serialize_field("states", &self.sockets)?;
-        object.serialize_field("unrecognised", &self.unrecognised)?;
-        object.serialize_field("malformed", &self.malformed)?;
-        object.end()
     }
 }
 
@@ -164,8 +162,4 @@ pub fn format_time(time: SystemTime) -> String {
         |_| "a time out of range".to_owned(),
         |time| format!("{time:.3}"),
     )
-}
-
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format_time(*time))
 }

@@ -55,7 +55,7 @@ fn main() {
 fn by_state(reading: &Reading) -> BTreeMap<&'static str, u64> {
     State::ALL
         .into_iter()
-        .map(|state| (state.name(), reading.count(state)))
+        .map(|state| (state.name(), reading.counted.count(state)))
         .collect()
 }
 
@@ -80,7 +80,7 @@ impl Taker {
         match self {
             Self::Agents(ways, source) => {
                 let reading = ways.take(*source, &AtomicBool::new(false)).unwrap();
-                assert!(reading.is_complete());
+                assert!(reading.counted.is_complete());
                 Some(reading)
             }
             Self::Walk(walk) => {

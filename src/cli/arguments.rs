@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::config::Flags;
-use crate::config::settings::{CONFIG_VARIABLE, SETTINGS, Setting, UsedBy};
+use crate::config::settings::{self, CONFIG_VARIABLE, Setting, UsedBy};
 
 const ABOUT: &str = "Counts TCP sockets by state and pushes the counts over OTLP";
 
@@ -94,7 +94,7 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed,
         if let Ok(Some(path)) = matches.try_get_one::<PathBuf>("config") {
             flags.file = Some(path.clone());
         }
-        for setting in SETTINGS {
+        for setting in settings::all() {
             if let Ok(Some(value)) = matches.try_get_one::<String>(setting.key) {
                 flags.settings.insert(setting.key, value.clone());
             }
@@ -110,25 +110,20 @@ fn format(matches: &ArgMatches) -> &str {
 }
 
 fn command() -> clap::Command {
-    let all = || SETTINGS.iter();
-    let reading = || {
-        SETTINGS
-            .iter()
-            .filter(|setting| setting.used_by == UsedBy::Readers)
-    };
+    let reading = || settings::all().filter(|setting| setting.used_by == UsedBy::Readers);
     clap::Command::new("tcpgauge")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .long_about(LONG_ABOUT)
         .after_help(AFTER_HELP)
         .arg(config_file())
-        .args(all().filter_map(argument))
+        .args(settings::all().filter_map(argument))
         .subcommand(
             clap::Command::new("run")
                 .about("Be the agent: read at every interval, show or log what was read, push it (the default)")
                 .after_help("Exit codes: 0 ended as told; 1 could not go on; 64 bad usage or configuration; 130 a second signal ended it.")
                 .arg(config_file())
-                .args(all().filter_map(argument)),
+                .args(settings::all().filter_map(argument)),
         )
         .subcommand(
             clap::Command::new("snapshot")
@@ -143,7 +138,7 @@ fn command() -> clap::Command {
                 .about("Say what must be known before deploying: what can be read, as whom, and whether the backend takes points")
                 .after_help("Each line is ok, warn or fail. Exit codes: 0 nothing failed; 1 something did; 64 bad usage or configuration.")
                 .arg(config_file())
-                .args(all().filter_map(argument)),
+                .args(settings::all().filter_map(argument)),
         )
         .subcommand(
             clap::Command::new("metrics")

@@ -29,7 +29,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     configuration(&mut report, config);
     proc_root(&mut report, &config.source);
     namespace(&mut report, &config.source);
-    sockets(&mut report, config.source.clone())?;
+    sockets(&mut report, config)?;
     user(&mut report, &config.source);
     host_name(&mut report, config);
     let runtime = runtime()?;
@@ -132,9 +132,10 @@ fn namespace(report: &mut Report, options: &Options) {
     }
 }
 
-fn sockets(report: &mut Report, options: Options) -> anyhow::Result<()> {
+fn sockets(report: &mut Report, config: &Config) -> anyhow::Result<()> {
+    let options = &config.source;
     let directory = options.proc_root.join(options.scope.directory());
-    let sample = snapshot::take(options)?;
+    let sample = snapshot::take(config)?;
     for reading in &sample.readings {
         let grade = if reading.step_downs > 0 {
             Grade::Warn
@@ -143,18 +144,22 @@ fn sockets(report: &mut Report, options: Options) -> anyhow::Result<()> {
         };
         let why = reading.why.as_deref().unwrap_or_default();
         report.say(grade, "source", format!("{}: {why}", reading.source.name()));
-        let ipv6 = match reading.sockets {
+        let ipv6 = match reading.counted.sockets {
             Sockets::ByFamily { ipv6: None, .. } => " (no tcp6: IPv6 is off)",
             _ => "",
         };
-        let values = Five::ALL.map(|five| format!("{} {}", five.name(), five.of(reading)));
+        let values = Five::ALL.map(|five| format!("{} {}", five.name(), five.of(&reading.counted)));
         report.say(
             Grade::Ok,
             "sockets",
             format!("{}{ipv6}: {}", directory.display(), values.join(", ")),
         );
     }
-    let grade = if sample.readings.iter().any(source::Reading::is_trusted) {
+    let grade = if sample
+        .readings
+        .iter()
+        .any(|reading| reading.counted.is_trusted())
+    {
         Grade::Warn
     } else {
         Grade::Fail

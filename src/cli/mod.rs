@@ -53,7 +53,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
         }
     };
     let done = match command {
-        Command::Snapshot(format) => snapshot::main(config, format),
+        Command::Snapshot(format) => snapshot::main(&config, format),
         Command::Check => check::main(&config),
         Command::Run | Command::Metrics(_) => run::main(config),
     };

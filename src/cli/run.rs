@@ -56,7 +56,7 @@ pub(super) fn main(config: Config) -> anyhow::Result<ExitCode> {
 fn log_sample(sample: &Sample) {
     for reading in &sample.readings {
         let [connections, established, time_wait, close_wait, listen] =
-            Five::ALL.map(|five| five.of(reading));
+            Five::ALL.map(|five| five.of(&reading.counted));
         tracing::info!(
             scope = reading.scope.name(),
             tcp_connections = connections,
@@ -64,7 +64,7 @@ fn log_sample(sample: &Sample) {
             tcp_time_wait = time_wait,
             tcp_close_wait = close_wait,
             tcp_listen = listen,
-            complete = reading.is_complete(),
+            complete = reading.counted.is_complete(),
             "sample"
         );
     }

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant, SystemTime};
 use super::arguments::Form;
 use super::{INCOMPLETE, complain, print, runtime, table};
 use crate::config::Config;
-use crate::reader::Reader;
+use crate::pods;
+use crate::reader::{Moment, Readers};
 use crate::sample::Sample;
 use crate::source::Options;
 
 /// More than the largest table takes; somebody is waiting at a terminal.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
-    // Somebody wants to see it all.
-    let sample = take(Options {
-        by_family: true,
-        ..config.source
-    })?;
+/// More CPU time than there is.
+const UNBOUNDED: f64 = 1e6;
+
+pub(super) fn main(config: &Config, form: Form) -> anyhow::Result<ExitCode> {
+    let sample = take(config)?;
     let printed = print(&match form {
         Form::Table => table::full(&sample),
         Form::Json => format!("{}\n", serde_json::to_string(&sample)?),
@@ -35,13 +35,32 @@ pub(super) fn main(config: Config, form: Form) -> anyhow::Result<ExitCode> {
 
 /// One sample, now.
 #[expect(clippy::disallowed_methods, reason = "a command's own moment")]
-pub(super) fn take(options: Options) -> anyhow::Result<Sample> {
-    let mut reader = Reader::start(options)?;
-    let (time, now) = (SystemTime::now(), Instant::now());
+pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
+    // Somebody wants to see it all, once.
+    let source = config.alone().map(|options| Options {
+        by_family: true,
+        ..options.clone()
+    });
+    let pods = config.pods.as_ref().map(|options| pods::Options {
+        cpu_budget: UNBOUNDED,
+        ..options.clone()
+    });
+    let mut readers = Readers::start(source.as_ref(), pods.as_ref(), Instant::now)?;
+    let at = Moment {
+        now: Instant::now(),
+        time: SystemTime::now(),
+    };
+    let mut sample = Sample::at(at.time);
     let runtime = runtime()?;
-    let reading = runtime.block_on(async { reader.read(now, tokio::time::sleep(PATIENCE)).await });
-    Ok(match reading {
-        Ok(done) => Sample::new(time, done.reading),
-        Err(fault) => Sample::failed(time, fault),
-    })
+    let (reading, pods) =
+        runtime.block_on(async { readers.read(at, || tokio::time::sleep(PATIENCE)).await });
+    match reading {
+        Some(Ok(done)) => sample.add(done.reading),
+        Some(Err(fault)) => sample.faults.push(fault),
+        None => {}
+    }
+    if let Some(pods) = pods {
+        sample.add_pods(pods);
+    }
+    Ok(sample)
 }

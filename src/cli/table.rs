@@ -32,7 +32,7 @@ pub(super) fn full(sample: &Sample) -> String {
 }
 
 fn five(page: &mut String, sample: &Sample, reading: &Reading) {
-    let complete = if reading.is_complete() {
+    let complete = if reading.counted.is_complete() {
         ""
     } else {
         "  INCOMPLETE"
@@ -45,7 +45,12 @@ fn five(page: &mut String, sample: &Sample, reading: &Reading) {
         format_time(sample.time)
     );
     for five in Five::ALL {
-        let _ = writeln!(page, "  {:16} {:>10}", five.name(), five.of(reading));
+        let _ = writeln!(
+            page,
+            "  {:16} {:>10}",
+            five.name(),
+            five.of(&reading.counted)
+        );
     }
 }
 
@@ -55,7 +60,7 @@ fn states(page: &mut String, reading: &Reading) {
         "\n  {:16} {:>10} {:>10} {:>10}",
         "state", "ipv4", "ipv6", "both"
     );
-    let (ipv4, ipv6) = match reading.sockets {
+    let (ipv4, ipv6) = match reading.counted.sockets {
         Sockets::ByFamily { ipv4, ipv6 } => (Some(ipv4), ipv6),
         Sockets::Together { .. } => (None, None),
     };
@@ -69,14 +74,14 @@ fn states(page: &mut String, reading: &Reading) {
             state.name(),
             shown(ipv4),
             shown(ipv6),
-            reading.count(state),
+            reading.counted.count(state),
         );
     }
-    if reading.unrecognised > 0 {
+    if reading.counted.unrecognised > 0 {
         let _ = writeln!(
             page,
             "  {:16} {:>10} {:>10} {:>10}",
-            "unrecognised", "", "", reading.unrecognised
+            "unrecognised", "", "", reading.counted.unrecognised
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::settings::{CONFIG_VARIABLE, Form, NOT_HONOURED, NotHonoured, SETTINGS, Setting};
+use super::settings::{CONFIG_VARIABLE, Form, NOT_HONOURED, NotHonoured, Setting, all};
 
 /// The page, in Markdown.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn markdown() -> String {
          `snapshot` looks only at the settings that are about reading, so a fault in the others does not keep it from you.\n\n\
          | key in the file | flag | environment, strongest first | default | values |\n|---|---|---|---|---|"
     );
-    for setting in SETTINGS {
+    for setting in all() {
         let _ = writeln!(
             page,
             "| `{}` | {} | {} | {} | {} |",
@@ -38,7 +38,7 @@ pub fn markdown() -> String {
         );
     }
     page.push_str("\n## What each does\n\n");
-    for setting in SETTINGS {
+    for setting in all() {
         let _ = writeln!(page, "- `{}`: {}.", setting.key, setting.help);
     }
     page.push_str(

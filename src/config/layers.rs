@@ -7,9 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use super::settings::{
-    CONFIG_VARIABLE, Form, NOT_HONOURED, NotHonoured, SETTINGS, Setting, UsedBy,
-};
+use super::settings::{CONFIG_VARIABLE, Form, NOT_HONOURED, NotHonoured, Setting, UsedBy};
 use super::values;
 
 /// No configuration is longer.
@@ -138,7 +136,7 @@ impl Layers {
         key: &str,
         parse: impl Fn(Given) -> Result<T, String>,
     ) -> Option<T> {
-        let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+        let setting = super::settings::all().find(|setting| setting.key == key)?;
         let (given, origin) = match self.find(setting) {
             Some(Ok(found)) => found,
             Some(Err(fault)) => {
@@ -166,7 +164,7 @@ impl Layers {
 
     /// Notes that what was given for the setting `key` does not go with the rest.
     pub(super) fn refuse<T>(&mut self, key: &str, problem: &str) -> Option<T> {
-        let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+        let setting = super::settings::all().find(|setting| setting.key == key)?;
         let found = self.find(setting)?.ok()?;
         self.faults.push(Fault {
             origin: found.1,
@@ -229,10 +227,10 @@ impl Layers {
 
     fn check_keys(&mut self, path: &std::path::Path, table: &toml::Table) {
         for key in table.keys() {
-            if SETTINGS.iter().any(|setting| setting.key == key) {
+            if super::settings::all().any(|setting| setting.key == key) {
                 continue;
             }
-            let meant = values::nearest(key, SETTINGS.iter().map(|setting| setting.key))
+            let meant = values::nearest(key, super::settings::all().map(|setting| setting.key))
                 .map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
             self.faults.push(Fault {
                 origin: Origin::Key(path.to_owned(), key.clone()),

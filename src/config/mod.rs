@@ -4,6 +4,8 @@
 
 pub mod docs;
 mod layers;
+mod reading;
+mod reading_settings;
 mod sending;
 mod setting;
 pub mod settings;
@@ -20,9 +22,8 @@ use crate::delivery;
 use crate::log;
 use crate::otlp;
 use crate::otlp::resource::Attribute;
+use crate::pods;
 use crate::source;
-use crate::source::proc_root::ProcRoot;
-use crate::source::{Choice, Scope};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -32,8 +33,12 @@ const MAX_ATTRIBUTES: usize = 128;
 /// Everything that a user can set, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What is read.
+    /// What is read, and where the host is even if only pods are.
     pub source: source::Options,
+    /// Whether nothing else is read than pods.
+    pub only_pods: bool,
+    /// Which pods are read, if they are.
+    pub pods: Option<pods::Options>,
     /// Time between two readings.
     pub interval: Duration,
     /// Which metrics are exported.
@@ -75,18 +80,16 @@ impl Config {
             _ => Err(layers.faults),
         }
     }
+
+    /// What is read by itself, if anything is besides pods.
+    #[must_use]
+    pub fn alone(&self) -> Option<&source::Options> {
+        (!self.only_pods).then_some(&self.source)
+    }
 }
 
 fn take_all(layers: &mut Layers) -> Option<Config> {
-    let scope = layers.take(
-        "scope",
-        text(|name| values::choice(name, &Scope::NAMES, |name| name.parse().ok())),
-    );
-    let proc_root = layers.take("proc_root", text(proc_root));
-    let choice = layers.take(
-        "source",
-        text(|name| values::choice(name, &Choice::NAMES, |name| name.parse().ok())),
-    );
+    let reading = reading::wanted(layers);
     let interval = layers.take("interval", duration(SECOND, HOUR));
     let groups = layers.take("metrics", text(groups));
     let split = layers.take("split_network_type", text(values::boolean));
@@ -128,8 +131,8 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
             })
         }),
     );
-    let (scope, attributes) = (scope?, attributes?);
-    let (attributes, refused) = otlp::resource::split_own(attributes, scope);
+    let (reading, attributes) = (reading?, attributes?);
+    let (attributes, refused) = otlp::resource::split_own(attributes, reading.scope());
     let mut warnings: Vec<_> = layers
         .not_honoured()
         .iter()
@@ -145,15 +148,15 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let metrics = otlp::instruments::Options {
         groups: groups?,
         split_network_type: split?,
+        states_of_pods: reading.states_of_pods,
+        most_pods: reading.most_pods,
     };
+    let interval = interval?;
     Some(Config {
-        source: source::Options {
-            proc_root: proc_root?,
-            scope,
-            choice: choice?,
-            by_family: metrics.tell_families_apart(),
-        },
-        interval: interval?,
+        only_pods: reading.only_pods(),
+        pods: reading.pods(interval, &metrics),
+        source: reading.source(&metrics),
+        interval,
         metrics,
         resource: otlp::resource::Options {
             service_name: service_name?,
@@ -192,14 +195,6 @@ fn pairs(given: Given) -> Result<Vec<(String, String)>, String> {
         Given::Text(text, _) => values::pairs(&text),
         Given::Pairs(pairs) => Ok(pairs),
     }
-}
-
-fn proc_root(path: &str) -> Result<ProcRoot, String> {
-    // It would be the working directory, which nobody means.
-    if path.is_empty() {
-        return Err("names no directory".to_owned());
-    }
-    Ok(ProcRoot::new(path))
 }
 
 fn optional_name(name: &str) -> Result<Option<String>, String> {

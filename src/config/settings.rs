@@ -1,5 +1,6 @@
-//! The one table of settings. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
+//! The settings, in two tables. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
 
+use super::reading_settings::READING;
 pub use super::setting::{Form, NOT_HONOURED, NotHonoured, Setting, UsedBy, Variable};
 use super::setting::{complete, milliseconds, plain};
 
@@ -7,37 +8,11 @@ use super::setting::{complete, milliseconds, plain};
 pub const CONFIG_VARIABLE: &str = "TCPGAUGE_CONFIG";
 
 /// Every setting, in the order in which it is documented.
-pub const SETTINGS: &[Setting] = &[
-    Setting {
-        key: "scope",
-        flag: Some("scope"),
-        env: &[plain("TCPGAUGE_SCOPE")],
-        default: "host",
-        value: "SCOPE",
-        bounds: "`host`, `self`",
-        help: "Whose sockets are read: the host's (PID 1 of the proc root) or those of this process's own network namespace",
-        used_by: UsedBy::Readers,
-    },
-    Setting {
-        key: "proc_root",
-        flag: Some("proc-root"),
-        env: &[plain("TCPGAUGE_PROC_ROOT"), plain("HOST_PROC")],
-        default: "/proc",
-        value: "DIR",
-        bounds: "a directory",
-        help: "Where the host's proc is mounted",
-        used_by: UsedBy::Readers,
-    },
-    Setting {
-        key: "source",
-        flag: Some("source"),
-        env: &[plain("TCPGAUGE_SOURCE")],
-        default: "auto",
-        value: "SOURCE",
-        bounds: "`auto`, `diag`, `text`",
-        help: "How they are read. auto: the cheapest that is right. diag: over netlink, which tells of this process's own network namespace alone. text: from net/tcp and net/tcp6",
-        used_by: UsedBy::Readers,
-    },
+pub fn all() -> impl Iterator<Item = &'static Setting> + Clone {
+    READING.iter().chain(SENDING)
+}
+
+const SENDING: &[Setting] = &[
     Setting {
         key: "interval",
         flag: Some("interval"),

@@ -4,12 +4,8 @@ use super::*;
 
 #[test]
 fn keys_and_variables_are_unique() {
-    let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
-    names.extend(
-        SETTINGS
-            .iter()
-            .flat_map(|setting| setting.env.iter().map(|variable| variable.name)),
-    );
+    let mut names: Vec<_> = all().map(|setting| setting.key).collect();
+    names.extend(all().flat_map(|setting| setting.env.iter().map(|variable| variable.name)));
     names.extend(NOT_HONOURED.iter().map(|variable| variable.name));
     names.push(CONFIG_VARIABLE);
     let count = names.len();

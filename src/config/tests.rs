@@ -5,8 +5,9 @@ use std::io::Write;
 
 use tracing::Level;
 
-use super::settings::SETTINGS;
 use super::*;
+use crate::source::Scope;
+use crate::source::proc_root::ProcRoot;
 
 #[path = "sending_tests.rs"]
 mod sending_settings;
@@ -113,7 +114,7 @@ fn of_several_variables_the_more_specific_counts() {
 fn every_fault_is_reported_at_once_with_its_origin() {
     let faults = load_with_file(
         "intervall = \"30s\"\nqueue_bytes = \"1PiB\"\nheaders = \"x\"",
-        &[("scope", "pods")],
+        &[("scope", "node")],
         &[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://localhost:4317"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "30s"),
@@ -314,10 +315,7 @@ fn the_file_is_read_within_bounds_and_a_bad_one_names_the_line() {
 
 #[test]
 fn every_default_in_the_table_is_a_value_that_the_setting_takes() {
-    for setting in SETTINGS
-        .iter()
-        .filter(|setting| !setting.default.is_empty())
-    {
+    for setting in settings::all().filter(|setting| !setting.default.is_empty()) {
         // Most of what is of traces matters only where there are some.
         let traces = ("traces_exporter", "otlp");
         let config = load(&[traces, (setting.key, setting.default)], &[]).unwrap();

@@ -41,6 +41,38 @@ fn within(
     ))
 }
 
+/// A whole number, within bounds.
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let value: usize = text
+        .parse()
+        .map_err(|_| format!("{text:?} is no whole number"))?;
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(format!("{text} is out of bounds: from {least} to {most}"))
+}
+
+/// A share in percent, within bounds, as a fraction.
+pub(super) fn percent(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(str::trim_end);
+    let value: f64 = number
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| format!("{text:?} is no share: write a number with %, such as 2%"))?;
+    if (least..=most).contains(&value) {
+        return Ok(value / 100.0);
+    }
+    Err(format!("{text} is out of bounds: from {least}% to {most}%"))
+}
+
+/// `on` or `off`.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    choice(text, &["on", "off"], |name| match name {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    })
+}
+
 /// A number of bytes, with or without a unit, within bounds.
 pub(super) fn bytes(text: &str, least: usize, most: usize) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

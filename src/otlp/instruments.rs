@@ -10,6 +10,10 @@ pub struct Options {
     pub groups: Vec<Group>,
     /// Whether `system.network.connection.count` is split by `network.type`.
     pub split_network_type: bool,
+    /// Whether it is exported of each pod.
+    pub states_of_pods: bool,
+    /// So many pods at most have series of their own.
+    pub most_pods: usize,
 }
 
 impl Options {
@@ -232,7 +236,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         meaning: "What the reading had to look at: with `diag` only sockets in rare states.",
         attributes: &[],
         group: Group::Own,
-        values: Values::Reading(|reading| reading.rows),
+        values: Values::Reading(|reading| reading.counted.rows),
     },
     Instrument {
         name: "tcpgauge.reading.malformed",
@@ -242,7 +246,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         meaning: "More than 0: the totals may be short, and are not exported with this sample.",
         attributes: &[],
         group: Group::Own,
-        values: Values::Reading(|reading| reading.malformed),
+        values: Values::Reading(|reading| reading.counted.malformed),
     },
     Instrument {
         name: "tcpgauge.faults",

@@ -88,7 +88,7 @@ mod tests {
     use super::super::instruments::Group;
     use super::*;
     use crate::sample::{Delivery, Vitals};
-    use crate::source::{Fault, Reading, Scope, Sockets, Source};
+    use crate::source::{Counted, Fault, Reading, Scope, Sockets, Source};
     use crate::tcp::Counts;
 
     fn sample(malformed: u64) -> Sample {
@@ -97,14 +97,18 @@ mod tests {
             source: Source::Text,
             why: None,
             step_downs: 0,
-            sockets: Sockets::Together {
-                both: Counts::default(),
+            counted: Counted {
+                sockets: Sockets::Together {
+                    both: Counts::default(),
+                },
+                unrecognised: 3,
+                malformed,
+                rows: 0,
             },
-            unrecognised: 3,
-            malformed,
-            rows: 0,
         };
-        Sample::new(UNIX_EPOCH, Ok(reading))
+        let mut sample = Sample::at(UNIX_EPOCH);
+        sample.add(Ok(reading));
+        sample
     }
 
     /// A pipeline with the instruments of these groups, and how many requests came out of it.
@@ -114,6 +118,8 @@ mod tests {
         let options = Options {
             groups: groups.to_vec(),
             split_network_type: true,
+            states_of_pods: false,
+            most_pods: 512,
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |_| *count.lock().unwrap() += 1);
@@ -138,7 +144,9 @@ mod tests {
             why: String::new(),
             reason: "read",
         };
-        pipeline.export(Sample::failed(UNIX_EPOCH, fault)).unwrap();
+        let mut failed = Sample::at(UNIX_EPOCH);
+        failed.faults.push(fault);
+        pipeline.export(failed).unwrap();
         pipeline.export(sample(1)).unwrap();
         assert_eq!(*requests.lock().unwrap(), 0);
     }
@@ -151,7 +159,8 @@ mod tests {
             why: String::new(),
             reason: "open",
         };
-        let mut sample = Sample::failed(UNIX_EPOCH, fault);
+        let mut sample = Sample::at(UNIX_EPOCH);
+        sample.faults.push(fault);
         sample.vitals = Some(Vitals::default());
         pipeline.export(sample).unwrap();
         assert_eq!(*requests.lock().unwrap(), 1);
@@ -169,6 +178,8 @@ mod tests {
         let options = Options {
             groups: vec![Group::Own],
             split_network_type: false,
+            states_of_pods: false,
+            most_pods: 512,
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request| {
@@ -176,7 +187,7 @@ mod tests {
         });
         let mut sample = sample(0);
         sample.readings[0].step_downs = 3;
-        sample.readings[0].rows = 71;
+        sample.readings[0].counted.rows = 71;
         sample.vitals = Some(Vitals {
             reading_took: Duration::from_millis(250),
             faults: [("open", 5)].into(),

@@ -140,7 +140,7 @@ impl Traces {
                 KeyValue::new("tcpgauge.source", reading.source.name()),
                 KeyValue::new(
                     "tcpgauge.rows",
-                    i64::try_from(reading.rows).unwrap_or(i64::MAX),
+                    i64::try_from(reading.counted.rows).unwrap_or(i64::MAX),
                 ),
             ]
         });

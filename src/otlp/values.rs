@@ -2,6 +2,7 @@
 
 use opentelemetry::KeyValue;
 
+use crate::pods::Owner;
 use crate::sample::{Delivery, Five, Sample, Vitals};
 use crate::source::{Reading, Sockets, Source};
 use crate::tcp::{Counts, Family, State};
@@ -38,14 +39,17 @@ impl Values {
     pub(super) fn observer(self, split: bool) -> Observe {
         match self {
             Self::Five(five) => Box::new(move |sample, point| {
-                trusted(sample).for_each(|reading| point(five.of(reading), &[]));
+                trusted(sample).for_each(|reading| point(five.of(&reading.counted), &[]));
+                for pod in sample.pods.iter().flat_map(|pods| &pods.readings) {
+                    point(five.of(&pod.counted), &owner(&pod.owner));
+                }
             }),
             Self::States if split => by_family(),
             Self::States => {
                 let states = state_attributes(None);
                 Box::new(move |sample, point| {
                     trusted(sample)
-                        .for_each(|reading| tell(&reading.sockets.both(), &states, point));
+                        .for_each(|reading| tell(&reading.counted.sockets.both(), &states, point));
                 })
             }
             // These are of the agent: they are told even of a reading whose totals are not.
@@ -103,7 +107,15 @@ fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
     sample
         .readings
         .iter()
-        .filter(|reading| reading.is_trusted())
+        .filter(|reading| reading.counted.is_trusted())
+}
+
+/// What tells a pod's points from all others.
+fn owner(owner: &Owner) -> Vec<KeyValue> {
+    let attributes = owner.attributes().into_iter();
+    attributes
+        .map(|(key, value)| KeyValue::new(key, value))
+        .collect()
 }
 
 fn delivery(sample: &Sample) -> Option<&Delivery> {
@@ -127,7 +139,7 @@ fn by_family() -> Observe {
             if let Sockets::ByFamily {
                 ipv4: counts4,
                 ipv6: counts6,
-            } = &reading.sockets
+            } = &reading.counted.sockets
             {
                 tell(counts4, &ipv4, point);
                 if let Some(counts) = counts6 {

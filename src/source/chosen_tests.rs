@@ -7,11 +7,11 @@
 
 use std::collections::VecDeque;
 
+use super::super::counters::{Activity, Counters, CountersError};
 use super::super::diag::Unproven;
-use super::super::diag::counters::{Activity, Counters, CountersError};
 use super::super::diag::message::MessageError;
 use super::super::diag::tally::Negative;
-use super::super::{Scope, Sockets};
+use super::super::{Counted, Scope, Sockets};
 use super::*;
 use crate::tcp::{Counts, State};
 
@@ -81,10 +81,7 @@ impl Kernel for Script {
                     source: way,
                     why: None,
                     step_downs: 0,
-                    sockets: Sockets::Together { both },
-                    unrecognised: 0,
-                    malformed: 0,
-                    rows: 0,
+                    counted: Counted::of(Sockets::Together { both }),
                 })
             }
             Fails => Err(DiagError::Message(MessageError::Overrun).into()),
@@ -152,7 +149,7 @@ impl Scene {
         let reading = self.try_read().unwrap();
         (
             reading.source,
-            reading.count(State::Established),
+            reading.counted.count(State::Established),
             reading.step_downs,
         )
     }

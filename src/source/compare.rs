@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::diag::counters::Activity;
+use super::counters::Activity;
 use super::{Reading, Sockets, Source};
 use crate::tcp::{Counts, Family, State};
 
@@ -134,20 +134,20 @@ pub(super) fn compare(
             judge(Some(state), counts(state), allowed);
         }
     };
-    let unrecognised = (first.unrecognised, second.unrecognised);
+    let unrecognised = (first.counted.unrecognised, second.counted.unrecognised);
     if let (
         Sockets::ByFamily { ipv4, ipv6 },
         Sockets::ByFamily {
             ipv4: other4,
             ipv6: other6,
         },
-    ) = (&first.sockets, &second.sockets)
+    ) = (&first.counted.sockets, &second.counted.sockets)
     {
         compare(Some(Family::Ipv4), ipv4, other4, (0, 0));
         let (ipv6, other6) = (ipv6.unwrap_or_default(), other6.unwrap_or_default());
         compare(Some(Family::Ipv6), &ipv6, &other6, (0, 0));
     }
-    let (one, other) = (first.sockets.both(), second.sockets.both());
+    let (one, other) = (first.counted.sockets.both(), second.counted.sockets.both());
     compare(None, &one, &other, unrecognised);
     found
 }
@@ -159,8 +159,8 @@ fn is_common(state: State) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Scope;
-    use super::super::diag::counters::Counters;
+    use super::super::counters::Counters;
+    use super::super::{Counted, Scope};
     use super::*;
 
     fn activity(connections: u64, segments: u64, inuse4: u64, tw: u64) -> Activity {
@@ -185,21 +185,18 @@ mod tests {
             source,
             why: None,
             step_downs: 0,
-            sockets: Sockets::ByFamily {
+            counted: Counted::of(Sockets::ByFamily {
                 ipv4: counts(ipv4),
                 ipv6: Some(counts(ipv6)),
-            },
-            unrecognised: 0,
-            malformed: 0,
-            rows: 0,
+            }),
         }
     }
 
     fn together(reading: &Reading) -> Reading {
         Reading {
-            sockets: Sockets::Together {
-                both: reading.sockets.both(),
-            },
+            counted: Counted::of(Sockets::Together {
+                both: reading.counted.sockets.both(),
+            }),
             ..reading.clone()
         }
     }
@@ -271,7 +268,7 @@ mod tests {
     fn an_unknown_state_counts_too() {
         let one = reading(DUMP, &[], &[]);
         let mut other = reading(TEXT, &[], &[]);
-        other.unrecognised = 1;
+        other.counted.unrecognised = 1;
         let found = verdict(&one, &other, QUIET);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].state, None);

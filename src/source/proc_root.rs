@@ -1,9 +1,10 @@
 //! The one way to the host's files: every path of the host starts at the proc root, and what is opened there is a file.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirEntryExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -50,13 +51,19 @@ pub(super) struct Mount(u64);
 /// Which network namespace a file of `net/` belongs to.
 ///
 /// Equal within a namespace and different between live ones, and `stat` needs no privilege, unlike `ns/net`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NamespaceId {
     device: u64,
     inode: u64,
 }
 
 impl NamespaceId {
+    /// A namespace of this number.
+    #[cfg(test)]
+    pub(crate) fn numbered(inode: u64) -> Self {
+        Self { device: 1, inode }
+    }
+
     /// The namespace that the file at `path` belongs to.
     pub fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|found| Self::from(&found))
@@ -141,6 +148,12 @@ pub(super) fn is_of_proc(file: &File) -> bool {
 pub fn open_small(path: &Path) -> Result<impl Read + use<>, OpenError> {
     const MOST_BYTES: u64 = 64 << 10;
     open(path).map(|(file, _)| file.take(MOST_BYTES))
+}
+
+/// The names in a directory, each with its inode.
+pub fn list(path: &Path) -> io::Result<impl Iterator<Item = io::Result<(OsString, u64)>> + use<>> {
+    let entries = std::fs::read_dir(path)?;
+    Ok(entries.map(|entry| entry.map(|entry| (entry.file_name(), entry.ino()))))
 }
 
 /// Whether there is nothing at `path`, not even a link that leads nowhere.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::place::Place;
-use super::text::{self, Buffer, Scanned};
-use super::{ReadError, Sockets, proc_root};
+use super::text::{self, Buffer, ScanError, Scanned};
+use super::{Counted, ReadError, Sockets, proc_root};
 use crate::tcp::Counts;
 
 /// `tcp` and `tcp6` of one place. Nothing is allocated after the first reading but to tell of an error.
@@ -15,15 +15,6 @@ use crate::tcp::Counts;
 pub(super) struct Tables {
     tcp6: PathBuf,
     buffer: Buffer,
-}
-
-/// What the tables hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counted {
-    pub(super) sockets: Sockets,
-    pub(super) unrecognised: u64,
-    pub(super) malformed: u64,
-    pub(super) rows: u64,
 }
 
 impl Tables {
@@ -46,11 +37,18 @@ impl Tables {
         place.guard(namespace)?;
         let (mut unrecognised, mut malformed, mut rows) = (0, 0, 0);
         let mut count = |path: &Path, file| -> Result<Counts, ReadError> {
-            let (counts, scanned) = count(path, file, &mut self.buffer, stop)?;
-            unrecognised += scanned.rows - counts.total();
-            malformed += scanned.malformed;
-            rows += scanned.rows;
-            Ok(counts)
+            let path = || path.to_owned();
+            let found = count(file, &mut self.buffer, stop).map_err(|error| match error {
+                TableError::Empty => ReadError::Empty { path: path() },
+                TableError::Scan(cause) => ReadError::Scan {
+                    path: path(),
+                    cause,
+                },
+            })?;
+            unrecognised += found.unrecognised();
+            malformed += found.scanned.malformed;
+            rows += found.scanned.rows;
+            Ok(found.counts)
         };
         let ipv4 = count(place.tcp(), file)?;
         let ipv6 = match proc_root::open(&self.tcp6) {
@@ -67,14 +65,42 @@ impl Tables {
     }
 }
 
+/// What one table holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Sockets in states that we know.
+    pub counts: Counts,
+    /// Those that are in the kernel's table of `TIME_WAIT`: the ones in that state, and mini-sockets in `FIN_WAIT2`.
+    pub minis: u64,
+    /// What was read for it.
+    pub scanned: Scanned,
+}
+
+impl Found {
+    /// Sockets in a state whose number is unknown to us.
+    #[must_use]
+    pub fn unrecognised(&self) -> u64 {
+        self.scanned.rows - self.counts.total()
+    }
+}
+
+/// Why a table that could be opened could not be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// It holds nothing, not even the header that the kernel always writes.
+    #[error("it is empty, without even the header that the kernel writes")]
+    Empty,
+    /// It could not be read to its end.
+    #[error("{0}")]
+    Scan(#[from] ScanError),
+}
+
 /// Counts the rows of one table by state.
-fn count(
-    path: &Path,
-    table: File,
-    buffer: &mut Buffer,
-    stop: &AtomicBool,
-) -> Result<(Counts, Scanned), ReadError> {
+pub fn count(table: File, buffer: &mut Buffer, stop: &AtomicBool) -> Result<Found, TableError> {
+    /// The timer of what is in the kernel's table of `TIME_WAIT`.
+    const TIME_WAIT_TIMER: u8 = 3;
     let mut counts = Counts::default();
+    let mut minis = 0;
     let table = Table {
         is_the_kernels: proc_root::is_of_proc(&table),
         ended: false,
@@ -84,17 +110,16 @@ fn count(
         if let Some(state) = row.state {
             counts.add(state, 1);
         }
-    });
-    match scanned {
-        Ok(Scanned { bytes: 0, .. }) => Err(ReadError::Empty {
-            path: path.to_owned(),
-        }),
-        Ok(scanned) => Ok((counts, scanned)),
-        Err(cause) => Err(ReadError::Scan {
-            path: path.to_owned(),
-            cause,
-        }),
+        minis += u64::from(row.timer == TIME_WAIT_TIMER);
+    })?;
+    if scanned.bytes == 0 {
+        return Err(TableError::Empty);
     }
+    Ok(Found {
+        counts,
+        minis,
+        scanned,
+    })
 }
 
 /// A table of the kernel's, which ends with the first `read` that had room for one more row.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::diag::counters::{Activity, CountersError};
+use super::counters::{Activity, CountersError};
 use super::diag::{Diag, Unproven};
 use super::place::Place;
 use super::tables::Tables;
@@ -48,10 +48,7 @@ impl Ways {
             source: way,
             why: None,
             step_downs: 0,
-            sockets: counted.sockets,
-            unrecognised: counted.unrecognised,
-            malformed: counted.malformed,
-            rows: counted.rows,
+            counted,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Help, version, and what is not understood.
 
-use tcpgauge::config::settings::{SETTINGS, UsedBy};
+use tcpgauge::config::settings::{self, UsedBy};
 
 use crate::BAD_USAGE;
 use crate::program::{finish, tcpgauge};
@@ -50,7 +50,7 @@ fn every_help_tells_every_setting_that_matters_with_its_flag_and_its_variables()
         ("snapshot", &[UsedBy::Readers]),
     ] {
         let help = help(&[command, "--help"]);
-        for setting in SETTINGS.iter().filter(|s| matters.contains(&s.used_by)) {
+        for setting in settings::all().filter(|s| matters.contains(&s.used_by)) {
             let Some(flag) = setting.flag else { continue };
             assert!(help.contains(&format!("--{flag}")), "{command}: {flag}");
             for variable in setting.env {

@@ -43,8 +43,11 @@ pub(crate) fn own(split: Split) -> Options {
 
 /// The table that a reading by family tells, after holding it to what a good reading always is.
 pub(crate) fn by_family(reading: &Reading) -> Table {
-    assert!(reading.is_complete() && reading.is_trusted(), "{reading:?}");
-    let Sockets::ByFamily { ipv4, ipv6 } = &reading.sockets else {
+    assert!(
+        reading.counted.is_complete() && reading.counted.is_trusted(),
+        "{reading:?}"
+    );
+    let Sockets::ByFamily { ipv4, ipv6 } = &reading.counted.sockets else {
         panic!("not by family: {reading:?}");
     };
     let ipv6 = ipv6.expect("the namespace has IPv6");
@@ -53,7 +56,7 @@ pub(crate) fn by_family(reading: &Reading) -> Table {
         table.add(Family::Ipv4, state.name(), ipv4.get(state));
         table.add(Family::Ipv6, state.name(), ipv6.get(state));
     }
-    assert_eq!(reading.total(), table.total());
+    assert_eq!(reading.counted.total(), table.total());
     table
 }
 
@@ -61,7 +64,7 @@ pub(crate) fn columns_of(reading: &Reading, split: Split) -> Columns {
     match split {
         Split::ByFamily => columns(&by_family(reading)),
         Split::Together => {
-            let count = |state: State| (("both", state.name()), reading.count(state));
+            let count = |state: State| (("both", state.name()), reading.counted.count(state));
             Columns::from_iter(State::ALL.map(count))
         }
     }

@@ -8,7 +8,7 @@ use opentelemetry_sdk::Resource;
 use tcpgauge::otlp::instruments::{Group, Options};
 use tcpgauge::otlp::pipeline::Pipeline;
 use tcpgauge::sample::Sample;
-use tcpgauge::source::{Reading, Scope, Sockets, Source};
+use tcpgauge::source::{Counted, Reading, Scope, Sockets, Source};
 use tcpgauge::tcp::{Counts, State};
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub(crate) fn a_day_of_requests() -> Vec<Vec<u8>> {
     let options = Options {
         groups: Group::ALL.to_vec(),
         split_network_type: true,
+        states_of_pods: false,
+        most_pods: 512,
     };
     let resource = Resource::builder_empty().with_attributes([
         KeyValue::new("service.name", "tcpgauge"),
@@ -48,15 +50,13 @@ pub(crate) fn a_day_of_requests() -> Vec<Vec<u8>> {
             source: Source::Diag,
             why: None,
             step_downs: 0,
-            sockets: Sockets::ByFamily {
+            counted: Counted::of(Sockets::ByFamily {
                 ipv4: counts(),
                 ipv6: Some(counts()),
-            },
-            unrecognised: 0,
-            malformed: 0,
-            rows: 0,
+            }),
         };
-        let sample = Sample::new(start + number * INTERVAL, Ok(reading));
+        let mut sample = Sample::at(start + number * INTERVAL);
+        sample.add(Ok(reading));
         pipeline.export(sample).unwrap();
     }
     let requests = std::mem::take(&mut *requests.lock().unwrap());

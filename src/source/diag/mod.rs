@@ -4,7 +4,6 @@
 //! rare states. How many are in `ESTABLISHED` and `TIME_WAIT`, which are nearly all of them on a busy host, follows from its
 //! own counters. No capability is needed.
 
-pub mod counters;
 pub mod message;
 mod mptcp;
 pub mod tally;
@@ -22,12 +21,12 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recvfrom, sendto, socket_with,
 };
 
-use self::counters::{Activity, CountersError, Files};
 use self::message::MessageError;
 use self::mptcp::Found;
 pub use self::mptcp::Unproven;
 use self::tally::{Negative, Tally};
-use super::tables::Counted;
+use super::Counted;
+use super::counters::{Activity, CountersError, Files};
 
 /// A kernel sends at most 32 KiB at once where nobody asks for more.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -87,6 +86,13 @@ pub enum DiagError {
     Negative(#[from] Negative),
 }
 
+/// Whether the kernel's counter of IPv6 sockets counts those of MPTCP, and for good: where there is none it may come.
+/// `files` are of this process's own namespace.
+pub fn counts_mptcp(files: &mut Files) -> Result<bool, Unproven> {
+    let inuse6 = || files.counters().map(|counters| counters.inuse6);
+    Ok(mptcp::probe(inuse6)? == Found::Counted)
+}
+
 /// A way to read over netlink. It allocates once, with the first reading.
 #[derive(Debug)]
 pub(super) struct Diag {
@@ -144,8 +150,7 @@ impl Diag {
     pub(super) fn counts_mptcp(&mut self) -> Result<(), Unproven> {
         // A kernel that can count does not forget it; one without MPTCP may be given it.
         if !self.counts_mptcp {
-            let inuse6 = || self.files.counters().map(|counters| counters.inuse6);
-            self.counts_mptcp = mptcp::probe(inuse6)? == Found::Counted;
+            self.counts_mptcp = counts_mptcp(&mut self.files)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen, socket_with};
 
-use super::counters::CountersError;
+use crate::source::counters::CountersError;
 
 /// So many listeners are opened at once; on a busy host dozens of others open and close meanwhile.
 const LISTENERS: usize = 32;

@@ -1,9 +1,9 @@
 //! What a dump counted, and what follows from it.
 
-use super::counters::Counters;
 use super::message::{Kind, Socket};
+use crate::source::Counted;
 use crate::source::Sockets;
-use crate::source::tables::Counted;
+use crate::source::counters::Counters;
 use crate::tcp::{Counts, Family, State};
 
 /// The sockets of a dump.

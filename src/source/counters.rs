@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::super::proc_root::{self, OpenError};
+use super::proc_root::{self, OpenError};
 
 /// More than the kernel writes into any of these files.
 const MOST_BYTES: usize = 8 << 10;
@@ -31,6 +31,22 @@ pub struct Activity {
     segments: u64,
 }
 
+/// Every TCP counter of a namespace at one moment.
+///
+/// Where none has moved, hardly anything has happened: no segment, no connection, no listener more or fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Everything {
+    /// What sockstat says.
+    pub counters: Counters,
+    /// `CurrEstab`: connections in `ESTABLISHED`, and on newer kernels `CLOSE_WAIT`.
+    pub established: u64,
+    /// The values of snmp's line `Tcp:`, in its order, and zeros after the last.
+    values: [i64; MOST_FIELDS],
+}
+
+/// Kernels have 15.
+const MOST_FIELDS: usize = 32;
+
 /// Why a counter is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum CountersError {
@@ -52,9 +68,9 @@ pub enum CountersError {
     },
 }
 
-/// The files of one scope.
+/// The files of one namespace.
 #[derive(Debug)]
-pub(super) struct Files {
+pub struct Files {
     sockstat: PathBuf,
     sockstat6: PathBuf,
     snmp: PathBuf,
@@ -63,7 +79,8 @@ pub(super) struct Files {
 
 impl Files {
     /// Those in `directory`. Nothing is read yet.
-    pub(super) fn new(directory: &Path) -> Self {
+    #[must_use]
+    pub fn new(directory: &Path) -> Self {
         Self {
             sockstat: directory.join("sockstat"),
             sockstat6: directory.join("sockstat6"),
@@ -72,12 +89,20 @@ impl Files {
         }
     }
 
+    /// Goes on with those in another directory.
+    pub fn turn_to(&mut self, directory: &Path) {
+        self.sockstat = directory.join("sockstat");
+        self.sockstat6 = directory.join("sockstat6");
+        self.snmp = directory.join("snmp");
+    }
+
     /// Whether the namespace has IPv6.
     pub(super) fn have_ipv6(&self) -> bool {
         !proc_root::is_absent(&self.sockstat6)
     }
 
-    pub(super) fn counters(&mut self) -> Result<Counters, CountersError> {
+    /// What sockstat says.
+    pub fn counters(&mut self) -> Result<Counters, CountersError> {
         let text = read(&self.sockstat, &mut self.buffer)?;
         let field = |line, name| {
             sockstat(text, line, name).ok_or_else(|| CountersError::Field {
@@ -99,6 +124,32 @@ impl Files {
             Err(error) => return Err(error),
         };
         Ok(Counters { inuse4, inuse6, tw })
+    }
+
+    /// Every counter.
+    pub fn everything(&mut self) -> Result<Everything, CountersError> {
+        let counters = self.counters()?;
+        let text = read(&self.snmp, &mut self.buffer)?;
+        let no = |field| CountersError::Field {
+            path: self.snmp.clone(),
+            field,
+        };
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp:"));
+        let _names = lines.next();
+        let mut words = lines.next().ok_or(no("Tcp:"))?.split_ascii_whitespace();
+        let mut values = [0; MOST_FIELDS];
+        for (value, word) in values.iter_mut().zip(words.by_ref()) {
+            *value = word.parse().map_err(|_| no("Tcp:"))?;
+        }
+        // What does not fit could move unseen.
+        if words.next().is_some() {
+            return Err(no("Tcp: of a length that is known"));
+        }
+        Ok(Everything {
+            counters,
+            established: snmp(text, "CurrEstab").ok_or(no("CurrEstab"))?,
+            values,
+        })
     }
 
     pub(super) fn activity(&mut self) -> Result<Activity, CountersError> {
@@ -165,10 +216,24 @@ fn snmp(text: &str, name: &str) -> Option<u64> {
     values.split_ascii_whitespace().nth(place)?.parse().ok()
 }
 
+impl Everything {
+    /// What the counters say, with so many connections that live, and so many segments.
+    #[cfg(test)]
+    pub(crate) fn at(counters: Counters, established: u64, segments: i64) -> Self {
+        let mut values = [0; MOST_FIELDS];
+        values[0] = segments;
+        Self {
+            counters,
+            established,
+            values,
+        }
+    }
+}
+
 impl Activity {
     /// What the counters say, with so many connections and segments since the machine started.
     #[cfg(test)]
-    pub(in super::super) fn at(counters: Counters, connections: u64, segments: u64) -> Self {
+    pub(super) fn at(counters: Counters, connections: u64, segments: u64) -> Self {
         Self {
             counters,
             connections,

@@ -1,0 +1,124 @@
+//! What is read, from its settings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::layers::Layers;
+use super::{text, values};
+use crate::otlp::instruments;
+use crate::pods;
+use crate::source::proc_root::ProcRoot;
+use crate::source::{self, Choice, Scope};
+
+const MOST_PODS: usize = 4096;
+
+/// What is wanted of readings.
+pub(super) struct Wanted {
+    scopes: Scopes,
+    proc_root: ProcRoot,
+    choice: Choice,
+    container_logs_dir: PathBuf,
+    gates: bool,
+    cpu_budget: f64,
+    pub(super) most_pods: usize,
+    pub(super) states_of_pods: bool,
+}
+
+/// What `--scope` names.
+struct Scopes {
+    /// A namespace by itself, if one is read.
+    alone: Option<Scope>,
+    pods: bool,
+}
+
+pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
+    let scopes = layers.take("scope", text(scopes));
+    let proc_root = layers.take("proc_root", text(directory));
+    let choice = layers.take(
+        "source",
+        text(|name| values::choice(name, &Choice::NAMES, |name| name.parse().ok())),
+    );
+    let container_logs_dir = layers.take("container_logs_dir", text(directory));
+    let most_pods = layers.take(
+        "max_pods",
+        text(|number| values::number(number, 1, MOST_PODS)),
+    );
+    let gates = layers.take("pods_gates", text(values::switch));
+    let cpu_budget = layers.take(
+        "pods_cpu_budget",
+        text(|share| values::percent(share, 0.1, 100.0)),
+    );
+    let states_of_pods = layers.take("pods_states", text(values::boolean));
+    Some(Wanted {
+        scopes: scopes?,
+        proc_root: ProcRoot::new(proc_root?),
+        choice: choice?,
+        container_logs_dir: container_logs_dir?,
+        gates: gates?,
+        cpu_budget: cpu_budget?,
+        most_pods: most_pods?,
+        states_of_pods: states_of_pods?,
+    })
+}
+
+impl Wanted {
+    /// Whose agent this is, as far as attributes go: who reads pods is the host's.
+    pub(super) fn scope(&self) -> Scope {
+        self.scopes.alone.unwrap_or_default()
+    }
+
+    pub(super) fn only_pods(&self) -> bool {
+        self.scopes.alone.is_none()
+    }
+
+    pub(super) fn source(&self, metrics: &instruments::Options) -> source::Options {
+        source::Options {
+            proc_root: self.proc_root.clone(),
+            scope: self.scope(),
+            choice: self.choice,
+            by_family: metrics.tell_families_apart(),
+        }
+    }
+
+    pub(super) fn pods(
+        &self,
+        interval: Duration,
+        metrics: &instruments::Options,
+    ) -> Option<pods::Options> {
+        self.scopes.pods.then(|| pods::Options {
+            proc_root: self.proc_root.clone(),
+            container_logs_dir: self.container_logs_dir.clone(),
+            most: self.most_pods,
+            gates: self.gates,
+            cpu_budget: self.cpu_budget,
+            interval,
+            by_family: self.states_of_pods && metrics.tell_families_apart(),
+        })
+    }
+}
+
+fn scopes(names: &str) -> Result<Scopes, String> {
+    let (alone, pods) = match names {
+        "pods" => (None, true),
+        "host,pods" | "pods,host" => (Some(Scope::Host), true),
+        "self,pods" | "pods,self" => {
+            return Err(format!(
+                "{names:?} is not possible: who sees all pods is not one of them; write host,pods or self"
+            ));
+        }
+        name => {
+            let names = ["host", "self", "pods", "host,pods"];
+            let scope = values::choice(name, &names, |name| name.parse().ok())?;
+            (Some(scope), false)
+        }
+    };
+    Ok(Scopes { alone, pods })
+}
+
+fn directory(path: &str) -> Result<PathBuf, String> {
+    // It would be the working directory, which nobody means.
+    if path.is_empty() {
+        return Err("names no directory".to_owned());
+    }
+    Ok(PathBuf::from(path))
+}

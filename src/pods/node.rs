@@ -1,0 +1,256 @@
+//! What is seen of a machine: its processes, and the network namespace of each. The real one, and a trait for others.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use procfs::FromRead;
+use procfs::process::Stat;
+
+use super::Options;
+use super::cgroup::{self, Evidence};
+use crate::source::counters::{CountersError, Everything, Files};
+use crate::source::diag::{self, Unproven};
+use crate::source::namespace::Namespace;
+use crate::source::proc_root::{self, NamespaceId, OpenError, ProcRoot};
+use crate::source::tables::{self, Found, TableError};
+use crate::source::text::{Buffer, ScanError};
+use crate::source::{Fault, Scope};
+use crate::tcp::Family;
+
+/// No machine has more processes (`PID_MAX_LIMIT`).
+const MOST_PROCESSES: usize = 1 << 22;
+
+/// Of a command line only the first word is wanted.
+const MOST_OF_A_COMMAND: u64 = 4096;
+
+/// A process, as the directory of the proc root shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub pid: u32,
+    /// The inode of its directory. Another process of that number has another one; the same process may get another one too.
+    pub inode: u64,
+}
+
+/// What a process says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// When it began, in clock ticks since the machine did.
+    pub start: u64,
+    /// Whose it is.
+    pub evidence: Evidence,
+    /// Whether it keeps a guest with a network stack of its own.
+    pub is_sandbox: bool,
+}
+
+/// Why a namespace could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// The process that it was looked at through is gone, which is normal.
+    #[error("the process has ended")]
+    Gone,
+    /// The caller asked to stop.
+    #[error("reading it took longer than the time that it was given")]
+    Stopped,
+    /// Something else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A machine.
+pub trait Node {
+    /// Puts every process into `entries`.
+    fn processes(&mut self, entries: &mut Vec<Entry>) -> Result<(), Fault>;
+    /// The network namespace of the host; its processes are no pod's.
+    fn host(&mut self) -> Result<NamespaceId, Fault>;
+    /// The network namespace of a process.
+    fn namespace(&mut self, pid: u32) -> io::Result<NamespaceId>;
+    /// When a process began.
+    fn start(&mut self, pid: u32) -> io::Result<u64>;
+    /// What a process says of itself.
+    fn about(&mut self, pid: u32) -> io::Result<About>;
+    /// The counters of a process's namespace.
+    fn counters(&mut self, pid: u32) -> Result<Everything, LookError>;
+    /// A table of a process's namespace; nothing if the namespace has no such family.
+    fn table(
+        &mut self,
+        pid: u32,
+        family: Family,
+        stop: &AtomicBool,
+    ) -> Result<Option<Found>, LookError>;
+    /// Whether the kernel's counter of IPv6 sockets counts them all.
+    fn counts_mptcp(&mut self) -> Result<(), Unproven>;
+    /// CPU time that the calling thread has used.
+    fn cpu(&self) -> Duration;
+}
+
+/// The machine that a proc root shows.
+#[derive(Debug)]
+pub struct ProcNode {
+    root: ProcRoot,
+    files: Files,
+    own: Files,
+    buffer: Buffer,
+}
+
+impl ProcNode {
+    /// The machine that `options` name. Nothing is looked at yet.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
+        let own = options.proc_root.join(Scope::Own.directory());
+        Self {
+            root: options.proc_root.clone(),
+            files: Files::new(&own),
+            own: Files::new(&own),
+            buffer: Buffer::default(),
+        }
+    }
+
+    fn of(&self, pid: u32, name: &str) -> PathBuf {
+        self.root.join(&format!("{pid}/{name}"))
+    }
+}
+
+impl Node for ProcNode {
+    fn processes(&mut self, entries: &mut Vec<Entry>) -> Result<(), Fault> {
+        entries.clear();
+        let failed = |error: &io::Error| Fault {
+            what: format!("list the processes in {}", self.root.path().display()),
+            why: format!(
+                "{error}: mount the host's /proc there, or name the right place with --proc-root or HOST_PROC"
+            ),
+            reason: "open",
+        };
+        for found in proc_root::list(self.root.path()).map_err(|error| failed(&error))? {
+            let (name, inode) = found.map_err(|error| failed(&error))?;
+            if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
+                && entries.len() < MOST_PROCESSES
+            {
+                entries.push(Entry { pid, inode });
+            }
+        }
+        Ok(())
+    }
+
+    fn host(&mut self) -> Result<NamespaceId, Fault> {
+        let path = Scope::Host.table(&self.root, "tcp");
+        let fault = |why: String, reason| Fault {
+            what: format!(
+                "find the host's network namespace, which {} shows",
+                path.display()
+            ),
+            why,
+            reason,
+        };
+        let id = NamespaceId::of(&path).map_err(|error| {
+            let why = format!(
+                "{error}: mount the host's /proc at {}, without hidepid, or with a gid= of it that this user is in",
+                self.root.path().display()
+            );
+            fault(why, "open")
+        })?;
+        let host = Namespace::inspect(&self.root, Scope::Host);
+        if host.is_ok_and(|host| host.is_a_containers) {
+            let why = "that is this container's own, and no other pod can be seen from here: mount the host's /proc read-only \
+                       (-v /proc:/host/proc:ro) and set HOST_PROC=/host/proc";
+            return Err(fault(why.to_owned(), "not_the_host"));
+        }
+        Ok(id)
+    }
+
+    fn namespace(&mut self, pid: u32) -> io::Result<NamespaceId> {
+        NamespaceId::of(&self.of(pid, "net/tcp"))
+    }
+
+    fn start(&mut self, pid: u32) -> io::Result<u64> {
+        let file = proc_root::open_small(&self.of(pid, "stat")).map_err(io_error)?;
+        let stat = Stat::from_read(file).map_err(io::Error::other)?;
+        Ok(stat.starttime)
+    }
+
+    fn about(&mut self, pid: u32) -> io::Result<About> {
+        let stat = proc_root::open_small(&self.of(pid, "stat")).map_err(io_error)?;
+        let stat = Stat::from_read(stat).map_err(io::Error::other)?;
+        let mut text = Vec::new();
+        proc_root::open_small(&self.of(pid, "cgroup"))
+            .map_err(io_error)?
+            .read_to_end(&mut text)?;
+        let mut command = Vec::new();
+        proc_root::open_small(&self.of(pid, "cmdline"))
+            .map_err(io_error)?
+            .take(MOST_OF_A_COMMAND)
+            .read_to_end(&mut command)?;
+        Ok(About {
+            start: stat.starttime,
+            evidence: cgroup::evidence(&text),
+            is_sandbox: cgroup::is_sandbox(stat.comm.as_bytes(), &command),
+        })
+    }
+
+    fn counters(&mut self, pid: u32) -> Result<Everything, LookError> {
+        self.files.turn_to(&self.root.join(&format!("{pid}/net")));
+        self.files.everything().map_err(|error| match error {
+            CountersError::Read { cause, .. } if is_gone(&cause) => LookError::Gone,
+            error => LookError::Failed(error.to_string()),
+        })
+    }
+
+    fn table(
+        &mut self,
+        pid: u32,
+        family: Family,
+        stop: &AtomicBool,
+    ) -> Result<Option<Found>, LookError> {
+        let path = self.of(
+            pid,
+            match family {
+                Family::Ipv4 => "net/tcp",
+                Family::Ipv6 => "net/tcp6",
+            },
+        );
+        let failed = |error: &dyn std::fmt::Display| {
+            LookError::Failed(format!("cannot read {}: {error}", path.display()))
+        };
+        let file = match proc_root::open(&path) {
+            Ok((file, _)) => file,
+            // Whoever asked looks whether the process is still there.
+            Err(cause) if is_gone(&cause) && family == Family::Ipv6 => return Ok(None),
+            Err(cause) if is_gone(&cause) => return Err(LookError::Gone),
+            Err(cause) => return Err(failed(&cause)),
+        };
+        match tables::count(file, &mut self.buffer, stop) {
+            Ok(found) => Ok(Some(found)),
+            Err(TableError::Scan(ScanError::Stopped)) => Err(LookError::Stopped),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn counts_mptcp(&mut self) -> Result<(), Unproven> {
+        diag::counts_mptcp(&mut self.own).map(drop)
+    }
+
+    fn cpu(&self) -> Duration {
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(used).unwrap_or_default()
+    }
+}
+
+/// Whether a file is not there because its process is not.
+fn is_gone(cause: &OpenError) -> bool {
+    matches!(cause, OpenError::Io(cause) if is_gone_io(cause))
+}
+
+/// Whether a process is no longer there.
+pub(super) fn is_gone_io(error: &io::Error) -> bool {
+    let no_such_process = rustix::io::Errno::SRCH.raw_os_error();
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(no_such_process)
+}
+
+fn io_error(cause: OpenError) -> io::Error {
+    match cause {
+        OpenError::Io(cause) => cause,
+        OpenError::NotAFile(_) => io::Error::other(cause.to_string()),
+    }
+}

@@ -1,0 +1,144 @@
+//! What is told of each owner: the sum of its namespaces, and who is told of by name where there are too many.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Gate;
+use super::spaces::Key;
+use crate::source::{Counted, Sockets};
+
+/// What is known of one namespace at a tick.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Told {
+    pub(super) counted: Counted,
+    pub(super) gate: Gate,
+    pub(super) age: Duration,
+}
+
+/// One owner's namespaces together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sum {
+    /// Nothing if one of them is not known: the sum would be too small.
+    pub(super) told: Option<Told>,
+    /// Sockets, as far as they are known.
+    size: u64,
+}
+
+impl Sum {
+    /// Of one namespace.
+    pub(super) fn of(told: Option<Told>, size: u64) -> Self {
+        Self { told, size }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let told = self.told.zip(other.told).map(|(one, other)| Told {
+            counted: together(one.counted, other.counted),
+            gate: one.gate.max(other.gate),
+            age: one.age.max(other.age),
+        });
+        Self {
+            told,
+            size: self.size.saturating_add(other.size),
+        }
+    }
+}
+
+fn together(one: Counted, other: Counted) -> Counted {
+    let sockets = match (one.sockets, other.sockets) {
+        (
+            Sockets::ByFamily { ipv4, ipv6 },
+            Sockets::ByFamily {
+                ipv4: other4,
+                ipv6: other6,
+            },
+        ) => Sockets::ByFamily {
+            ipv4: ipv4 + other4,
+            ipv6: match (ipv6, other6) {
+                (Some(one), Some(other)) => Some(one + other),
+                (one, other) => one.or(other),
+            },
+        },
+        (one, other) => Sockets::Together {
+            both: one.both() + other.both(),
+        },
+    };
+    Counted {
+        sockets,
+        unrecognised: one.unrecognised.saturating_add(other.unrecognised),
+        malformed: one.malformed.saturating_add(other.malformed),
+        rows: one.rows.saturating_add(other.rows),
+    }
+}
+
+/// Who is told of by name.
+#[derive(Debug, Default)]
+pub(super) struct Shown(BTreeSet<Key>);
+
+/// Who is not shown takes the place of who is if it has more than so many times the sockets.
+const MUCH_BUSIER: u64 = 2;
+
+/// All owners, and all others together.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) owners: BTreeMap<Key, Sum>,
+    /// Nothing where there are no others.
+    pub(super) others: Option<Sum>,
+    /// How many owners are among the others for want of room.
+    pub(super) summed: u64,
+}
+
+impl Shown {
+    /// Puts namespaces together by owner, of whom the `most` busiest stay by themselves.
+    ///
+    /// Who is shown stays, as long as nobody is much busier: a series that comes and goes helps nobody.
+    pub(super) fn choose(
+        &mut self,
+        most: usize,
+        spaces: impl Iterator<Item = (Key, Sum)>,
+    ) -> Table {
+        let mut table = Table::default();
+        for (key, sum) in spaces {
+            let sum = match table.owners.remove(&key) {
+                Some(known) => known.and(sum),
+                None => sum,
+            };
+            table.owners.insert(key, sum);
+        }
+        table.others = table.owners.remove(&Key::Unowned);
+        if table.owners.len() <= most {
+            self.0 = table.owners.keys().cloned().collect();
+            return table;
+        }
+        let mut ranked: Vec<_> = table
+            .owners
+            .iter()
+            .map(|(key, sum)| {
+                let handicap = if self.0.contains(key) { MUCH_BUSIER } else { 1 };
+                (
+                    sum.size.saturating_mul(handicap),
+                    self.0.contains(key),
+                    key.clone(),
+                )
+            })
+            .collect();
+        ranked.sort_unstable_by(|one, other| {
+            (other.0, other.1)
+                .cmp(&(one.0, one.1))
+                .then_with(|| one.2.cmp(&other.2))
+        });
+        self.0 = ranked.into_iter().take(most).map(|(.., key)| key).collect();
+        let (shown, rest) = std::mem::take(&mut table.owners)
+            .into_iter()
+            .partition(|(key, _)| self.0.contains(key));
+        table.owners = shown;
+        let rest: BTreeMap<Key, Sum> = rest;
+        table.summed = rest.len() as u64;
+        for sum in rest.into_values() {
+            table.others = Some(match table.others {
+                Some(others) => others.and(sum),
+                None => sum,
+            });
+        }
+        table
+    }
+}
