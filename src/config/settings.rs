@@ -252,7 +252,17 @@ pub const SETTINGS: &[Setting] = &[
         default: "0s",
         value: "DURATION",
         bounds: "0s to 1h",
-        help: "How long a sample may be on disk without being synced, and lost with the power; 0s syncs each, and 1 MiB is synced in any case",
+        help: "How long a sample may be on disk without being synced, and lost with the power; 0s syncs each",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "spool_sync_size",
+        flag: Some("spool-sync-size"),
+        env: &[plain("TCPGAUGE_SPOOL_SYNC_SIZE")],
+        default: "1MiB",
+        value: "SIZE",
+        bounds: "1KiB to 1MiB",
+        help: "How much may be on disk without being synced: so much is synced before the time of spool_sync has come",
         used_by: UsedBy::Senders,
     },
     Setting {

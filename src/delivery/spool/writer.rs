@@ -7,10 +7,10 @@ use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::SyncPolicy;
 use super::directory::Lock;
-use super::inbox::{INBOX_BYTES, Inbox, Pending, Phase, State};
+use super::inbox::{Inbox, Pending, Phase, State};
 use super::segments::Segments;
+use super::{MOST_UNSYNCED, SyncPolicy};
 
 /// After a failure it tries again after this time, then after twice as long, and so on …
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -181,7 +181,7 @@ impl Writer {
             (SyncPolicy::Every { bytes, interval }, Some(since)) => {
                 let written = self.taken.iter().take(self.written);
                 let unsynced: usize = written.map(|pending| pending.body.len()).sum();
-                unsynced as u64 >= bytes.min(INBOX_BYTES as u64 / 2) || since.elapsed() >= interval
+                unsynced >= bytes.min(MOST_UNSYNCED) || since.elapsed() >= interval
             }
         }
     }
