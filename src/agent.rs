@@ -1,6 +1,7 @@
 //! The composition root: puts the pipeline together, ticks, and takes it down again.
 
 mod own_traces;
+mod passage;
 mod shipping;
 
 use std::collections::BTreeMap;
@@ -86,7 +87,7 @@ pub async fn run(
         if !sample.readings.is_empty() || config.resource.names_the_host() {
             shipping.identify(&config).await;
         }
-        shipping.export(sample, reading_took);
+        shipping.export(sample, began, reading_took);
         if stopping {
             break;
         }

@@ -272,7 +272,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "none",
         value: "EXPORTER",
         bounds: "`none`, `otlp`",
-        help: "otlp: the agent sends traces of its own work, one for each sample",
+        help: "otlp: the agent sends traces of its own work: one for each sample, with spans for reading (one for each namespace), collecting, encoding and queueing it, and for each request one that is linked to those of its samples",
         used_by: UsedBy::Senders,
     },
     Setting {

@@ -11,17 +11,15 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prost::Message;
 
-use super::pipeline::Latest;
-
-type Enqueue = Box<dyn Fn(Vec<u8>) + Send + Sync>;
+use super::pipeline::{Enqueue, Latest};
 
 pub(super) struct Exporter {
     latest: Latest,
-    enqueue: Enqueue,
+    enqueue: Box<dyn Enqueue>,
 }
 
 impl Exporter {
-    pub(super) fn new(latest: Latest, enqueue: impl Fn(Vec<u8>) + Send + Sync + 'static) -> Self {
+    pub(super) fn new(latest: Latest, enqueue: impl Enqueue) -> Self {
         Self {
             latest,
             enqueue: Box::new(enqueue),
@@ -37,11 +35,12 @@ impl fmt::Debug for Exporter {
 
 impl PushMetricExporter for Exporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.enqueue.collected();
         let mut request = ExportMetricsServiceRequest::from(metrics);
         if let Some(time) = self.latest.time() {
             stamp(&mut request, time);
         }
-        (self.enqueue)(request.encode_to_vec());
+        self.enqueue.enqueue(request.encode_to_vec());
         Ok(())
     }
 

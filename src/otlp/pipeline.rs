@@ -40,6 +40,21 @@ impl Latest {
     }
 }
 
+/// Where requests go. A thread of the SDK's calls it, while [`Pipeline::export`] waits.
+pub trait Enqueue: Send + Sync + 'static {
+    /// The SDK has collected, and what it has will be encoded now.
+    fn collected(&self) {}
+
+    /// Takes an encoded request.
+    fn enqueue(&self, request: Vec<u8>);
+}
+
+impl<F: Fn(Vec<u8>) + Send + Sync + 'static> Enqueue for F {
+    fn enqueue(&self, request: Vec<u8>) {
+        self(request);
+    }
+}
+
 /// Turns samples into OTLP requests.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -49,11 +64,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline whose requests go to `enqueue`, encoded, one for each sample that has something to tell.
-    pub fn new(
-        options: &Options,
-        resource: Resource,
-        enqueue: impl Fn(Vec<u8>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(options: &Options, resource: Resource, enqueue: impl Enqueue) -> Self {
         let latest = Latest::default();
         let exporter = Exporter::new(latest.clone(), enqueue);
         let reader = PeriodicReader::builder(exporter)
