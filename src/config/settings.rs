@@ -212,7 +212,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "24h",
         value: "DURATION",
         bounds: "1m to 168h",
-        help: "How long a point may wait before it is dropped",
+        help: "How long a point may wait before it is dropped. Setting the clock makes none older; but for what the spool kept from before the start, nothing else tells how long ago that was",
         used_by: UsedBy::Senders,
     },
     Setting {

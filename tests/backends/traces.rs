@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::agent::Tcpgauge;
+use crate::agent::{Tcpgauge, sampled};
 use crate::child::wait_for;
 use crate::collector::Setup;
 
@@ -64,7 +64,7 @@ fn each_cycle_is_one_trace_whose_parts_are_in_order_and_its_sending_is_linked_to
         ended.assert_clean();
         assert!(ended.complaints().is_empty(), "{}", ended.log);
         // The last ones are sent before it ends.
-        let samples = ended.log.matches("INFO sample ").count();
+        let samples = sampled(&ended.log);
         wait_for(|| ended.log.clone(), || (cycles() == samples).then_some(()));
         let spans = setup.spans(receiver);
         let mut traces: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();

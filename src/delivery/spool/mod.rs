@@ -174,7 +174,8 @@ impl Spool {
 
     /// Hands out, once and before anything is put in, what was kept: oldest first, each with its age at `now`.
     ///
-    /// Clocks jump. A time that has not come yet, or was before there was any agent, tells nothing: the record counts as new.
+    /// Clocks jump. A time that has not come yet, or was before there was any agent, tells nothing: the record counts as new. A clock
+    /// that was set forth since is no different from time that has passed. While the agent runs, ages are not told by the clock.
     pub fn recover(&mut self, now: SystemTime, mut each: impl FnMut(Duration, Bytes)) {
         let next = self.inbox.state().next;
         let (mut ordinal, mut runs) = (0, Vec::<(u64, u64)>::new());
