@@ -31,6 +31,8 @@ mod stand_ins;
 mod clock;
 #[path = "delivery/content.rs"]
 mod content;
+#[path = "delivery/disk.rs"]
+mod disk;
 #[path = "delivery/endings.rs"]
 mod endings;
 #[path = "delivery/endpoints.rs"]

@@ -16,8 +16,18 @@ const CONTROL: &str = "control";
 
 /// What is where in the file that both sides see.
 const CLOCK: u64 = 0;
+const DISK: u64 = 8;
 const LOADED: u64 = 16;
+const SYNCS: u64 = 24;
 const BYTES: u64 = 32;
+
+/// What becomes of a sync.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Disk {
+    Works,
+    Fails,
+    Hangs,
+}
 
 /// The library, and what it is told.
 pub(crate) struct Shim {
@@ -81,6 +91,15 @@ impl Shim {
     /// Sets the agent's wall clock ahead of the machine's by so many nanoseconds.
     pub(crate) fn set_clock(&self, ahead: i64) {
         self.write(CLOCK, ahead);
+    }
+
+    pub(crate) fn set_disk(&self, disk: Disk) {
+        self.write(DISK, disk as i64);
+    }
+
+    /// How often the agent has asked for a sync.
+    pub(crate) fn syncs(&self) -> i64 {
+        self.read(SYNCS)
     }
 
     fn write(&self, at: u64, value: i64) {
