@@ -38,7 +38,10 @@ pub async fn run(
     let mut reader =
         Reader::start(config.source.clone()).context("cannot start the thread that reads")?;
     let mut namespace_said = say_what_is_read(&config.source).await;
+    // Begun after the first reading, which nothing is to delay.
+    let mut starting = std::pin::pin!(Shipping::start(&config));
     let mut shipping: Option<Shipping> = None;
+    let mut held = Vec::new();
     let mut schedule = Schedule::default();
     let mut faults = FaultLog::default();
     let mut source = SourceLog::default();
@@ -75,19 +78,27 @@ pub async fn run(
         });
         source.log(&sample);
         see(&sample);
-        // After the first reading, which nothing is to delay.
-        let shipping = match &mut shipping {
-            Some(shipping) => shipping,
-            none => none.insert(Shipping::start(&config).await?),
-        };
         if !sample.readings.is_empty() {
             namespace_said = namespace_said || say_what_is_read(&config.source).await;
         }
-        // What the resource says is found below the proc root too, where there is one to read.
-        if !sample.readings.is_empty() || config.resource.names_the_host() {
-            shipping.identify(&config).await;
+        let has_read = !sample.readings.is_empty();
+        held.push((sample, began, reading_took));
+        // A disk that does not give back what it kept holds up what is sent, but no tick.
+        if shipping.is_none() {
+            shipping = tokio::select! {
+                started = &mut starting => Some(started?),
+                () = sleep_until(next), if !stopping => None,
+            };
         }
-        shipping.export(sample, began, reading_took);
+        if let Some(shipping) = &mut shipping {
+            // What the resource says is found below the proc root too, where there is one to read.
+            if has_read || config.resource.names_the_host() {
+                shipping.identify(&config).await;
+            }
+            for (sample, began, reading_took) in held.drain(..) {
+                shipping.export(sample, began, reading_took);
+            }
+        }
         if stopping {
             break;
         }

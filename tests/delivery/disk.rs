@@ -123,3 +123,24 @@ fn a_disk_that_hangs_is_said_once_and_holds_up_neither_ticks_nor_the_end() {
     assert_whole(&times(&server.accepted()), &ended);
     assert_eq!(ended.complaints().len(), 1, "{}", ended.log);
 }
+
+#[test]
+fn a_disk_that_does_not_give_back_what_it_kept_holds_up_no_tick() {
+    let Some(shim) = Shim::new("a disk that hangs at the start") else {
+        return;
+    };
+    let spool = tempfile::tempdir().unwrap();
+    let mut server = OtlpServer::stopped(Port::reserve());
+    let killed = start(&server.endpoint(), &shim, spool.path());
+    killed.wait_for_samples(2);
+    drop(killed);
+    server.start();
+    shim.set_disk(Disk::Hangs);
+    let agent = start(&server.endpoint(), &shim, spool.path());
+    agent.wait_for_log("cannot be read within 10s", HANGS_WITHIN);
+    agent.wait_for_samples(2);
+    let ended = agent.stop();
+    ended.assert_clean();
+    assert_whole(&times(&server.accepted()), &ended);
+    assert_eq!(ended.complaints().len(), 1, "{}", ended.log);
+}

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -16,7 +18,7 @@ enum { SECOND = 1000000000 };
 /* A file that the test writes to while the agent runs; tests/support/shim.rs knows the order. */
 struct control {
     _Atomic int64_t clock;  /* what the wall clock is ahead, in nanoseconds */
-    _Atomic int64_t disk;   /* 0: it works, 1: a sync fails, 2: a sync hangs */
+    _Atomic int64_t disk;   /* 0: it works, 1: a sync fails, 2: a sync hangs, and so does reading what a spool kept */
     _Atomic int64_t loaded; /* how often this was loaded */
     _Atomic int64_t syncs;  /* how often a sync was asked for */
 };
@@ -63,10 +65,14 @@ time_t time(time_t *to) {
     return now.tv_sec;
 }
 
-static int sync_by(long call, int file) {
-    control->syncs++;
+static void hang(void) {
     while (control->disk == 2)
         usleep(10000);
+}
+
+static int sync_by(long call, int file) {
+    control->syncs++;
+    hang();
     if (control->disk == 1) {
         errno = EIO;
         return -1;
@@ -77,3 +83,12 @@ static int sync_by(long call, int file) {
 int fsync(int file) { return sync_by(SYS_fsync, file); }
 
 int fdatasync(int file) { return sync_by(SYS_fdatasync, file); }
+
+ssize_t read(int file, void *to, size_t bytes) {
+    char name[32], target[4096];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(name, target, sizeof target - 1);
+    if (length > 0 && (target[length] = 0, strstr(target, ".spool")))
+        hang();
+    return syscall(SYS_read, file, to, bytes);
+}
