@@ -1,6 +1,7 @@
 //! The composition root: puts the pipeline together, ticks, and takes it down again.
 
 mod own_traces;
+mod passage;
 mod shipping;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,10 @@ pub async fn run(
     let mut readers = Readers::start(config.alone(), config.pods.as_ref(), || moment().into_std())
         .context("cannot start the thread that reads")?;
     let mut namespace_said = say_what_is_read(&config.source).await;
+    // Begun after the first reading, which nothing is to delay.
+    let mut starting = std::pin::pin!(Shipping::start(&config));
     let mut shipping: Option<Shipping> = None;
+    let mut held = Vec::new();
     let mut schedule = Schedule::default();
     let mut faults = FaultLog::default();
     let mut source = SourceLog::default();
@@ -86,19 +90,27 @@ pub async fn run(
         });
         source.log(&sample);
         see(&sample);
-        // After the first reading, which nothing is to delay.
-        let shipping = match &mut shipping {
-            Some(shipping) => shipping,
-            none => none.insert(Shipping::start(&config).await?),
-        };
         if sample.has_readings() {
             namespace_said = namespace_said || say_what_is_read(&config.source).await;
         }
-        // What the resource says is found below the proc root too, where there is one to read.
-        if sample.has_readings() || config.resource.names_the_host() {
-            shipping.identify(&config).await;
+        let has_read = sample.has_readings();
+        held.push((sample, began, reading_took));
+        // A disk that does not give back what it kept holds up what is sent, but no tick.
+        if shipping.is_none() {
+            shipping = tokio::select! {
+                started = &mut starting => Some(started?),
+                () = sleep_until(next), if !stopping => None,
+            };
         }
-        shipping.export(sample, reading_took);
+        if let Some(shipping) = &mut shipping {
+            // What the resource says is found below the proc root too, where there is one to read.
+            if has_read || config.resource.names_the_host() {
+                shipping.identify(&config).await;
+            }
+            for (sample, began, reading_took) in held.drain(..) {
+                shipping.export(sample, began, reading_took);
+            }
+        }
         if stopping {
             break;
         }

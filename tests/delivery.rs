@@ -20,11 +20,19 @@ mod agent;
 mod otlp_server;
 #[path = "delivery/samples.rs"]
 mod samples;
+#[path = "support/shim.rs"]
+mod shim;
+#[path = "support/skip.rs"]
+mod skip;
 #[path = "delivery/stand_ins.rs"]
 mod stand_ins;
 
+#[path = "delivery/clock.rs"]
+mod clock;
 #[path = "delivery/content.rs"]
 mod content;
+#[path = "delivery/disk.rs"]
+mod disk;
 #[path = "delivery/endings.rs"]
 mod endings;
 #[path = "delivery/endpoints.rs"]

@@ -8,7 +8,6 @@ use opentelemetry_http::{HttpClient, HttpError};
 use prost::bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::now;
 use crate::delivery::backend::Backend;
 use crate::delivery::sender::Sent;
 use crate::delivery::transport::{Payload, Transport};
@@ -60,7 +59,7 @@ pub(super) fn tell(traces: &Traces, sent: &Sent<'_>) {
         records: sent.records,
         bytes: sent.bytes,
         began: sent.began,
-        ended: now(),
+        took: sent.took,
         failure: sent.failure,
     });
 }

@@ -1,6 +1,5 @@
 //! What there is to send: from the SDK through the queue to the backend.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,8 +7,10 @@ use anyhow::Context;
 use opentelemetry_sdk::Resource;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::{moment, now, own_traces, patiently};
+use super::passage::{IntoQueue, Passage};
+use super::{now, own_traces, patiently};
 use crate::config::Config;
 use crate::delivery::backend::Backend;
 use crate::delivery::outbox::Outbox;
@@ -98,29 +99,21 @@ impl Shipping {
         self.metrics.as_ref().map(Metrics::stats)
     }
 
-    /// Puts a sample into the queue.
-    pub(super) fn export(&mut self, sample: Sample, reading_took: Duration) {
+    /// Puts into the queue a sample whose reading began then.
+    pub(super) fn export(&mut self, sample: Sample, began: Instant, reading_took: Duration) {
         if !self.is_identified {
             return;
         }
-        let Some(traces) = self.traces.get() else {
-            if let Some(metrics) = &mut self.metrics {
-                metrics.export(sample);
-            }
-            return;
-        };
-        let seen = sample.clone();
-        let began = moment();
-        let record = self
-            .metrics
-            .as_mut()
-            .and_then(|metrics| metrics.export(sample));
-        let cycle = Cycle {
-            read: reading_took,
-            export: self.metrics.is_some().then(|| moment() - began),
-            record,
-        };
-        traces.cycle(&seen, &cycle);
+        let seen = self.traces.get().map(|traces| (traces, sample.clone()));
+        let passage = self.metrics.as_mut().map(|metrics| metrics.export(sample));
+        if let Some((traces, sample)) = seen {
+            let export = passage.map(|passage| passage.since(began));
+            let cycle = Cycle {
+                read: reading_took,
+                export,
+            };
+            traces.cycle(&sample, &cycle);
+        }
     }
 
     /// Delivers what waits, as far as the time goes, and says what is left.
@@ -137,16 +130,12 @@ struct Metrics {
     /// Nothing before it is known whose samples they are.
     pipeline: Option<Pipeline>,
     outbox: Outbox,
-    /// The number of the last record that the pipeline made.
-    record: Arc<AtomicU64>,
+    queue: IntoQueue,
     leave: watch::Sender<bool>,
     sender: JoinHandle<()>,
     has_spool: bool,
     broken: bool,
 }
-
-/// No record has this number.
-const NONE: u64 = u64::MAX;
 
 impl Metrics {
     async fn start(
@@ -171,8 +160,8 @@ impl Metrics {
         let sender = tokio::spawn(sender.run(leaving));
         Ok(Self {
             pipeline: None,
+            queue: IntoQueue::new(outbox.clone()),
             outbox,
-            record: Arc::new(AtomicU64::new(NONE)),
             leave,
             sender,
             has_spool,
@@ -181,11 +170,7 @@ impl Metrics {
     }
 
     fn identify(&mut self, config: &Config, resource: Resource) {
-        let (enqueue, number) = (self.outbox.clone(), Arc::clone(&self.record));
-        let pipeline = Pipeline::new(&config.metrics, resource, move |request| {
-            number.store(enqueue.push(request), Ordering::Relaxed);
-        });
-        self.pipeline = Some(pipeline);
+        self.pipeline = Some(Pipeline::new(&config.metrics, resource, self.queue.clone()));
     }
 
     fn stats(&self) -> Delivery {
@@ -203,10 +188,10 @@ impl Metrics {
         }
     }
 
-    /// The number of the record that the sample became, if it became one.
-    fn export(&mut self, sample: Sample) -> Option<u64> {
-        self.record.store(NONE, Ordering::Relaxed);
-        let exported = self.pipeline.as_ref()?.export(sample);
+    fn export(&mut self, sample: Sample) -> Passage {
+        let pipeline = self.pipeline.as_ref();
+        let export = || pipeline.map_or(Ok(()), |pipeline| pipeline.export(sample));
+        let (exported, passage) = self.queue.watch(export);
         let gone = self.sender.is_finished();
         if (exported.is_err() || gone) && !std::mem::replace(&mut self.broken, true) {
             let part = if gone {
@@ -218,7 +203,7 @@ impl Metrics {
                 "{part} is gone, and nothing is delivered any more; this is a bug in tcpgauge: start it again"
             );
         }
-        Some(self.record.load(Ordering::Relaxed)).filter(|record| *record != NONE)
+        passage
     }
 
     async fn drain(mut self) {

@@ -11,9 +11,6 @@ use crate::delivery::headers::Headers;
 use crate::delivery::spool::{self, SyncPolicy};
 use crate::delivery::{self, queue, tls};
 
-/// So much is made to last at once at the latest.
-const MOST_UNSYNCED: u64 = 1 << 20;
-
 pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
     let protocol = layers.take(
         "protocol",
@@ -117,7 +114,11 @@ fn spool(layers: &mut Layers) -> Option<Option<spool::Options>> {
         text(|size| values::bytes(size, 1 << 20, 16 << 30)),
     );
     let interval = layers.take("spool_sync", duration(Duration::ZERO, HOUR));
-    let (dir, bytes, interval) = (dir?, bytes?, interval?);
+    let unsynced = layers.take(
+        "spool_sync_size",
+        text(|size| values::bytes(size, 1 << 10, spool::MOST_UNSYNCED)),
+    );
+    let (dir, bytes, interval, unsynced) = (dir?, bytes?, interval?, unsynced?);
     Some(dir.map(|dir| spool::Options {
         dir,
         bytes: bytes as u64,
@@ -125,7 +126,7 @@ fn spool(layers: &mut Layers) -> Option<Option<spool::Options>> {
             SyncPolicy::EveryRecord
         } else {
             SyncPolicy::Every {
-                bytes: MOST_UNSYNCED,
+                bytes: unsynced,
                 interval,
             }
         },

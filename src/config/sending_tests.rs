@@ -1,6 +1,7 @@
 //! Where things go, and how.
 
 use super::*;
+use crate::delivery::spool::SyncPolicy;
 
 #[test]
 fn the_endpoint_of_metrics_alone_is_taken_as_it_is_and_any_other_as_a_base() {
@@ -113,4 +114,39 @@ fn where_nothing_is_sent_it_does_not_matter_what_is_set_about_sending() {
     )
     .unwrap_err();
     assert_eq!(faults.len(), 2, "{faults:?}");
+}
+
+#[test]
+fn a_spool_syncs_each_sample_unless_a_time_is_given_and_then_by_size_too() {
+    let spool = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
+        let config = load(flags, variables).unwrap();
+        sending(&config).spool.clone().map(|spool| spool.sync)
+    };
+    let dir = ("spool_dir", "/spool");
+    let every = |bytes, seconds| {
+        Some(SyncPolicy::Every {
+            bytes,
+            interval: Duration::from_secs(seconds),
+        })
+    };
+    assert_eq!(spool(&[], &[]), None);
+    assert_eq!(spool(&[dir], &[]), Some(SyncPolicy::EveryRecord));
+    let small = ("spool_sync_size", "64KiB");
+    assert_eq!(spool(&[dir, small], &[]), Some(SyncPolicy::EveryRecord));
+    let later = ("spool_sync", "1m");
+    assert_eq!(spool(&[dir, later], &[]), every(1 << 20, 60));
+    assert_eq!(spool(&[dir, later, small], &[]), every(64 << 10, 60));
+    let variables = [("TCPGAUGE_SPOOL_SYNC_SIZE", "1KiB")];
+    assert_eq!(spool(&[dir, later], &variables), every(1 << 10, 60));
+    let file = "spool_dir = \"/spool\"\nspool_sync = \"1h\"\nspool_sync_size = \"4KiB\"";
+    let config = load_with_file(file, &[], &[]).unwrap();
+    let sync = sending(&config).spool.as_ref().map(|spool| spool.sync);
+    assert_eq!(sync, every(4 << 10, 3600));
+    for size in ["1023", "1025KiB", "0", "much"] {
+        let faults = load(&[("spool_sync_size", size)], &[]).unwrap_err();
+        assert!(
+            faults.len() == 1 && faults[0].contains("spool-sync-size"),
+            "{size}: {faults:?}"
+        );
+    }
 }

@@ -187,7 +187,7 @@ const SENDING: &[Setting] = &[
         default: "24h",
         value: "DURATION",
         bounds: "1m to 168h",
-        help: "How long a point may wait before it is dropped",
+        help: "How long a point may wait before it is dropped. Setting the clock makes none older; but for what the spool kept from before the start, nothing else tells how long ago that was",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -227,7 +227,17 @@ const SENDING: &[Setting] = &[
         default: "0s",
         value: "DURATION",
         bounds: "0s to 1h",
-        help: "How long a sample may be on disk without being synced, and lost with the power; 0s syncs each, and 1 MiB is synced in any case",
+        help: "How long a sample may be on disk without being synced, and lost with the power; 0s syncs each",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "spool_sync_size",
+        flag: Some("spool-sync-size"),
+        env: &[plain("TCPGAUGE_SPOOL_SYNC_SIZE")],
+        default: "1MiB",
+        value: "SIZE",
+        bounds: "1KiB to 1MiB",
+        help: "How much may be on disk without being synced: so much is synced before the time of spool_sync has come",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -237,7 +247,7 @@ const SENDING: &[Setting] = &[
         default: "none",
         value: "EXPORTER",
         bounds: "`none`, `otlp`",
-        help: "otlp: the agent sends traces of its own work, one for each sample",
+        help: "otlp: the agent sends traces of its own work: one for each sample, with spans for reading (one for each namespace), collecting, encoding and queueing it, and for each request one that is linked to those of its samples",
         used_by: UsedBy::Senders,
     },
     Setting {

@@ -48,8 +48,10 @@ pub struct Sent<'a> {
     pub records: usize,
     /// What they are uncompressed.
     pub bytes: usize,
-    /// When it began; it has just ended.
+    /// When it began.
     pub began: SystemTime,
+    /// How long it took, whatever became of the clock meanwhile.
+    pub took: Duration,
     /// Why it was not taken, if it was not.
     pub failure: Option<&'a str>,
 }
@@ -110,9 +112,9 @@ impl<T: Transport> Sender<T> {
                 continue;
             };
             self.started = true;
-            let began = wall_clock();
+            let (time, began) = (wall_clock(), now());
             let sent = self.transport.send(batch.payload.clone()).await;
-            self.tell(&batch, began, &sent);
+            self.tell(&batch, time, now() - began, &sent);
             let wait = match sent {
                 Ok(answer) => {
                     self.taken(&batch, &answer);
@@ -131,13 +133,20 @@ impl<T: Transport> Sender<T> {
         }
     }
 
-    fn tell(&self, batch: &Batch, began: SystemTime, sent: &Result<Answer, Failure>) {
+    fn tell(
+        &self,
+        batch: &Batch,
+        began: SystemTime,
+        took: Duration,
+        sent: &Result<Answer, Failure>,
+    ) {
         if let Some(watch) = &self.watch {
             (watch.0)(&Sent {
                 first: batch.first,
                 records: batch.records,
                 bytes: batch.bytes,
                 began,
+                took,
                 failure: sent.as_ref().err().map(|failure| failure.message.as_str()),
             });
         }
@@ -207,7 +216,7 @@ impl<T: Transport> Sender<T> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "how often something is said is a matter of time"
+    reason = "how often something is said, and how long it takes, is a matter of time"
 )]
 fn now() -> Instant {
     Instant::now()

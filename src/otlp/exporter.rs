@@ -1,7 +1,8 @@
 //! The SDK's exporter: encodes and hands over. Nothing of the network is here, so nothing of it can hold up a tick.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -11,20 +12,21 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prost::Message;
 
-use super::pipeline::Latest;
-
-type Enqueue = Box<dyn Fn(Vec<u8>) + Send + Sync>;
+use super::pipeline::{Enqueue, Latest};
 
 pub(super) struct Exporter {
     latest: Latest,
-    enqueue: Enqueue,
+    enqueue: Box<dyn Enqueue>,
+    /// The time of the earliest sample, in nanoseconds since 1970.
+    earliest: AtomicU64,
 }
 
 impl Exporter {
-    pub(super) fn new(latest: Latest, enqueue: impl Fn(Vec<u8>) + Send + Sync + 'static) -> Self {
+    pub(super) fn new(latest: Latest, enqueue: impl Enqueue) -> Self {
         Self {
             latest,
             enqueue: Box::new(enqueue),
+            earliest: AtomicU64::new(u64::MAX),
         }
     }
 }
@@ -37,11 +39,15 @@ impl fmt::Debug for Exporter {
 
 impl PushMetricExporter for Exporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.enqueue.collected();
         let mut request = ExportMetricsServiceRequest::from(metrics);
         if let Some(time) = self.latest.time() {
-            stamp(&mut request, time);
+            let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let time = u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX);
+            let earliest = self.earliest.fetch_min(time, Ordering::Relaxed).min(time);
+            stamp(&mut request, time, earliest);
         }
-        (self.enqueue)(request.encode_to_vec());
+        self.enqueue.enqueue(request.encode_to_vec());
         Ok(())
     }
 
@@ -58,13 +64,14 @@ impl PushMetricExporter for Exporter {
     }
 }
 
-/// Gives every point the time of its sample.
+/// Gives every point the time of its sample, and every sum one start.
 ///
 /// The SDK stamps each instrument when it collects it, microseconds apart, and after the reading; the values of one
 /// sample belong to one moment, and a backend should be able to line them up.
-fn stamp(request: &mut ExportMetricsServiceRequest, time: SystemTime) {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let nanoseconds = u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX);
+///
+/// A sum cannot have started after it was taken, but the first sample is older than its instrument, and a clock that is set back makes
+/// others so. A start that changed with each of them would say that the sum had begun anew: it is that of the earliest.
+fn stamp(request: &mut ExportMetricsServiceRequest, time: u64, earliest: u64) {
     let metrics = request
         .resource_metrics
         .iter_mut()
@@ -77,9 +84,8 @@ fn stamp(request: &mut ExportMetricsServiceRequest, time: SystemTime) {
             _ => continue,
         };
         for point in points {
-            point.time_unix_nano = nanoseconds;
-            // A sum cannot have started after it was taken: the first sample may be older than its instrument.
-            point.start_time_unix_nano = point.start_time_unix_nano.min(nanoseconds);
+            point.time_unix_nano = time;
+            point.start_time_unix_nano = point.start_time_unix_nano.min(earliest);
         }
     }
 }

@@ -40,6 +40,21 @@ impl Latest {
     }
 }
 
+/// Where requests go. A thread of the SDK's calls it, while [`Pipeline::export`] waits.
+pub trait Enqueue: Send + Sync + 'static {
+    /// The SDK has collected, and what it has will be encoded now.
+    fn collected(&self) {}
+
+    /// Takes an encoded request.
+    fn enqueue(&self, request: Vec<u8>);
+}
+
+impl<F: Fn(Vec<u8>) + Send + Sync + 'static> Enqueue for F {
+    fn enqueue(&self, request: Vec<u8>) {
+        self(request);
+    }
+}
+
 /// Turns samples into OTLP requests.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -49,11 +64,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline whose requests go to `enqueue`, encoded, one for each sample that has something to tell.
-    pub fn new(
-        options: &Options,
-        resource: Resource,
-        enqueue: impl Fn(Vec<u8>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(options: &Options, resource: Resource, enqueue: impl Enqueue) -> Self {
         let latest = Latest::default();
         let exporter = Exporter::new(latest.clone(), enqueue);
         let reader = PeriodicReader::builder(exporter)
@@ -84,6 +95,11 @@ impl Pipeline {
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
+
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+    use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+    use prost::Message;
 
     use super::super::instruments::Group;
     use super::*;
@@ -167,12 +183,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_exported_of_the_agent_is_what_the_sample_says() {
-        use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-        use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-        use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-        use prost::Message;
+    fn a_sum_has_one_start_also_where_the_clock_is_set_back() {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&sent);
+        let options = Options {
+            groups: vec![Group::Own],
+            split_network_type: false,
+            states_of_pods: false,
+            most_pods: 512,
+        };
+        let resource = Resource::builder_empty().build();
+        let pipeline = Pipeline::new(&options, resource, move |request: Vec<u8>| {
+            keep.lock().unwrap().push(request);
+        });
+        // The SDK's own clock is far ahead of these.
+        let [eleven, noon, one] = [11, 12, 13].map(|hour| Duration::from_hours(24 * 18_000 + hour));
+        for time in [noon, one, eleven, noon, one] {
+            let mut sample = sample(0);
+            sample.time = UNIX_EPOCH + time;
+            sample.vitals = Some(Vitals::default());
+            pipeline.export(sample).unwrap();
+        }
+        let sent = sent.lock().unwrap();
+        let starts = sent.iter().map(|request| {
+            let request = ExportMetricsServiceRequest::decode(&request[..]).unwrap();
+            let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+            let cpu = metrics
+                .iter()
+                .find(|one| one.name == "tcpgauge.process.cpu");
+            let Some(Data::Sum(sum)) = &cpu.unwrap().data else {
+                panic!("no sum: {cpu:?}");
+            };
+            Duration::from_nanos(sum.data_points[0].start_time_unix_nano)
+        });
+        let starts: Vec<_> = starts.collect();
+        assert_eq!(starts, [noon, noon, eleven, eleven, eleven]);
+    }
 
+    #[test]
+    fn what_is_exported_of_the_agent_is_what_the_sample_says() {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&sent);
         let options = Options {

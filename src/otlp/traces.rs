@@ -37,15 +37,35 @@ pub struct Traces {
     samples: Mutex<VecDeque<(u64, SpanContext)>>,
 }
 
-/// How long the parts of one cycle took, one after the other from the time of its sample.
+/// What was done in one cycle, one thing after the other. Each moment is told by how long it came after the time of the sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Cycle {
-    /// The reading.
+    /// When the reading ended.
     pub read: Duration,
-    /// Collecting, encoding and putting into the queue; nothing if nothing is exported.
-    pub export: Option<Duration>,
-    /// The number of the record.
-    pub record: Option<u64>,
+    /// What followed, if anything is exported.
+    pub export: Option<Export>,
+}
+
+/// From a sample to the queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    /// When the SDK began to collect.
+    pub began: Duration,
+    /// When it had.
+    pub collected: Duration,
+    /// What came of it, if the sample had anything to tell.
+    pub record: Option<Record>,
+}
+
+/// What a sample has become.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// Its number.
+    pub number: u64,
+    /// When it was encoded.
+    pub encoded: Duration,
+    /// When it was in the queue.
+    pub enqueued: Duration,
 }
 
 /// One request to the backend of metrics.
@@ -59,8 +79,8 @@ pub struct Request<'a> {
     pub bytes: usize,
     /// When it began.
     pub began: SystemTime,
-    /// When it ended.
-    pub ended: SystemTime,
+    /// How long it took.
+    pub took: Duration,
     /// Why it was not taken, if it was not.
     pub failure: Option<&'a str>,
 }
@@ -105,8 +125,6 @@ impl Traces {
 
     /// The trace of one cycle, whose sample this was.
     pub fn cycle(&self, sample: &Sample, cycle: &Cycle) {
-        let read = sample.time + cycle.read;
-        let end = read + cycle.export.unwrap_or_default();
         let mut root = self
             .tracer
             .span_builder("cycle")
@@ -115,47 +133,63 @@ impl Traces {
         for fault in &sample.faults {
             root.add_event_with_timestamp(
                 "fault",
-                read,
+                sample.time + cycle.read,
                 vec![
                     KeyValue::new("error.type", fault.reason),
                     KeyValue::new("error.message", fault.to_string()),
                 ],
             );
         }
-        if sample.readings.is_empty() {
+        if !sample.has_readings() {
             root.set_status(Status::error("no reading"));
         }
         let context = Context::new().with_remote_span_context(root.span_context().clone());
-        let child = |name, start, end, attributes| {
+        let child = |name, from: Duration, to: Duration, attributes: &[KeyValue]| {
             self.tracer
                 .span_builder(name)
-                .with_start_time(start)
-                .with_attributes(attributes)
+                .with_start_time(sample.time + from)
+                .with_attributes(attributes.iter().cloned())
                 .start_with_context(&self.tracer, &context)
-                .end_with_timestamp(end);
+                .end_with_timestamp(sample.time + to);
         };
-        let readings = sample.readings.iter().flat_map(|reading| {
-            [
+        for reading in &sample.readings {
+            let attributes = [
                 KeyValue::new("tcpgauge.scope", reading.scope.name()),
                 KeyValue::new("tcpgauge.source", reading.source.name()),
-                KeyValue::new(
-                    "tcpgauge.rows",
-                    i64::try_from(reading.counted.rows).unwrap_or(i64::MAX),
-                ),
-            ]
-        });
-        child("read", sample.time, read, readings.collect::<Vec<_>>());
-        if cycle.export.is_some() {
-            child("export", read, end, Vec::new());
+                KeyValue::new("tcpgauge.rows", whole(reading.counted.rows)),
+            ];
+            child("read", Duration::ZERO, cycle.read, &attributes);
         }
-        if let Some(record) = cycle.record {
-            let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-            if samples.len() == MOST_REMEMBERED {
-                samples.pop_front();
+        if let Some(pods) = &sample.pods {
+            let attributes = [
+                KeyValue::new("tcpgauge.scope", "pods"),
+                KeyValue::new("tcpgauge.pods", whole(pods.readings.len() as u64)),
+            ];
+            child("read", Duration::ZERO, cycle.read, &attributes);
+        }
+        if !sample.has_readings() {
+            child("read", Duration::ZERO, cycle.read, &[]);
+        }
+        let mut end = cycle.read;
+        if let Some(export) = &cycle.export {
+            child("collect", export.began, export.collected, &[]);
+            end = export.collected;
+            if let Some(record) = &export.record {
+                child("encode", export.collected, record.encoded, &[]);
+                child("enqueue", record.encoded, record.enqueued, &[]);
+                end = record.enqueued;
+                self.remember(record.number, root.span_context());
             }
-            samples.push_back((record, root.span_context().clone()));
         }
-        root.end_with_timestamp(end);
+        root.end_with_timestamp(sample.time + end);
+    }
+
+    fn remember(&self, record: u64, context: &SpanContext) {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        if samples.len() == MOST_REMEMBERED {
+            samples.pop_front();
+        }
+        samples.push_back((record, context.clone()));
     }
 
     /// The trace of one request, which is linked to those of the samples in it.
@@ -170,7 +204,6 @@ impl Traces {
                 .map(|(_, context)| Link::new(context.clone(), Vec::new(), 0))
                 .collect()
         };
-        let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let mut span = self
             .tracer
             .span_builder("send")
@@ -185,7 +218,7 @@ impl Traces {
         if let Some(failure) = request.failure {
             span.set_status(Status::error(failure.to_owned()));
         }
-        span.end_with_timestamp(request.ended);
+        span.end_with_timestamp(request.began + request.took);
     }
 
     /// Sends what is left. It blocks.
@@ -194,3 +227,12 @@ impl Traces {
         let _ = self.provider.shutdown_with_timeout(within);
     }
 }
+
+/// A number as an attribute has it.
+fn whole(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[path = "traces_tests.rs"]
+mod tests;

@@ -42,25 +42,25 @@ impl Setup {
 
     /// A receiver for metrics of `protocol` (grpc or http), with these settings: the address to reach it at.
     pub(crate) fn metrics(&mut self, name: &str, protocol: &str, settings: Value) -> String {
-        self.exporters.insert(
-            format!("file/{name}"),
-            json!({"path": self.written(name), "flush_interval": "100ms", "append": true}),
-        );
-        self.pipelines.insert(
-            format!("metrics/{name}"),
-            json!({"receivers": [format!("otlp/{name}")], "exporters": [format!("file/{name}")]}),
-        );
+        self.pipeline("metrics", name);
         self.receiver(name, protocol, settings)
     }
 
     /// A receiver that takes traces alone.
     pub(crate) fn traces(&mut self, name: &str, protocol: &str) -> String {
-        self.exporters.insert("nop".to_owned(), json!({}));
-        self.pipelines.insert(
-            format!("traces/{name}"),
-            json!({"receivers": [format!("otlp/{name}")], "exporters": ["nop"]}),
-        );
+        self.pipeline("traces", name);
         self.receiver(name, protocol, json!({}))
+    }
+
+    fn pipeline(&mut self, signal: &str, name: &str) {
+        self.exporters.insert(
+            format!("file/{name}"),
+            json!({"path": self.written(name), "flush_interval": "100ms", "append": true}),
+        );
+        self.pipelines.insert(
+            format!("{signal}/{name}"),
+            json!({"receivers": [format!("otlp/{name}")], "exporters": [format!("file/{name}")]}),
+        );
     }
 
     fn receiver(&mut self, name: &str, protocol: &str, mut settings: Value) -> String {
@@ -114,13 +114,28 @@ impl Setup {
 
     /// What a receiver has taken, sample by sample, in the order in which it came.
     pub(crate) fn samples(&self, name: &str) -> Vec<Value> {
+        self.resources(name, "resourceMetrics")
+    }
+
+    /// What a receiver of traces has taken.
+    pub(crate) fn spans(&self, name: &str) -> Vec<Value> {
+        let resources = self.resources(name, "resourceSpans");
+        let scopes = resources
+            .iter()
+            .flat_map(|one| one["scopeSpans"].as_array().unwrap());
+        scopes
+            .flat_map(|scope| scope["spans"].as_array().cloned().unwrap())
+            .collect()
+    }
+
+    fn resources(&self, name: &str, of: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.written(name)).unwrap_or_default();
         text.split_inclusive('\n')
             // The last line may be one that is being written.
             .filter(|line| line.ends_with('\n'))
             .flat_map(|line| {
                 let request: Value = serde_json::from_str(line).unwrap();
-                request["resourceMetrics"].as_array().cloned().unwrap()
+                request[of].as_array().cloned().unwrap()
             })
             .collect()
     }

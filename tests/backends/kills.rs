@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::agent::{Agent, Tcpgauge, unix_now};
+use crate::agent::{Agent, Tcpgauge, sampled, unix_now};
 use crate::child::wait_for;
 use crate::http_server::{Answer, HttpServer};
 use crate::otlp_server::Port;
@@ -18,11 +18,6 @@ fn start(endpoint: &str, spool: &Path) -> Agent {
         .start()
 }
 
-/// How many samples it says that it has taken.
-fn sampled(agent: &Agent) -> usize {
-    agent.log().matches("INFO sample ").count()
-}
-
 #[test]
 fn what_was_sampled_before_a_kill_arrives_once_after_it() {
     let spool = tempfile::tempdir().unwrap();
@@ -33,12 +28,12 @@ fn what_was_sampled_before_a_kill_arrives_once_after_it() {
         let agent = start(&port.endpoint(), spool.path());
         wait_for(
             || agent.log(),
-            || (sampled(&agent) >= 2 + kill % 3).then_some(()),
+            || (sampled(&agent.log()) >= 2 + kill % 3).then_some(()),
         );
         // Any moment will do.
         std::thread::sleep(Duration::from_millis(fastrand::u64(0..1000)));
         // It is killed before its samples are counted: the last one may be said already and not be on disk yet.
-        let sampled = sampled(&agent);
+        let sampled = sampled(&agent.log());
         drop(agent);
         runs.push((started, unix_now(), sampled));
     }

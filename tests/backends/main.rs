@@ -46,4 +46,5 @@ mod protocols;
 mod rotation;
 mod secrets;
 mod soak;
+mod traces;
 mod verdicts;

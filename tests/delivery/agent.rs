@@ -220,6 +220,20 @@ impl Agent {
         }
     }
 
+    /// Waits until it has taken so many more samples; their interval is a few seconds at most.
+    pub(crate) fn wait_for_samples(&self, more: usize) {
+        let enough = sampled(&self.log()) + more;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while sampled(&self.log()) < enough {
+            assert!(
+                Instant::now() < deadline,
+                "no more samples:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -302,6 +316,11 @@ pub(crate) fn complaints(log: &str) -> Vec<&str> {
     lines
         .filter(|line| !line.contains("is not a mounted proc"))
         .collect()
+}
+
+/// How many samples an agent says that it has taken.
+pub(crate) fn sampled(log: &str) -> usize {
+    log.matches("INFO sample ").count()
 }
 
 pub(crate) fn unix_now() -> Duration {

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use prost::bytes::Bytes;
 
-/// What may wait for the disk, besides the queue; a record alone may be larger.
-pub(super) const INBOX_BYTES: usize = 2 << 20;
+use super::MOST_UNSYNCED;
+
+/// What may wait for the disk, besides the queue; a record alone may be larger. Twice what may be unsynced, so that there is room
+/// while that is synced.
+const INBOX_BYTES: usize = 2 * MOST_UNSYNCED;
 
 /// A disk that has had a request for this long is said to hang.
 const HANGS: Duration = Duration::from_secs(30);

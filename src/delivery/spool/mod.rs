@@ -55,6 +55,9 @@ pub use self::inbox::Status;
 use self::segments::Segments;
 use self::writer::Writer;
 
+/// No more than this is left unsynced, whatever the policy: it is kept in memory until it is on disk for sure.
+pub const MOST_UNSYNCED: usize = 1 << 20;
+
 /// Nobody ran this before 2020: a clock that said so was not set yet.
 const CLOCK_IS_SET: Duration = Duration::from_hours(24 * (50 * 365 + 12));
 
@@ -74,10 +77,10 @@ pub struct Options {
 pub enum SyncPolicy {
     /// With every record, or those that came while the disk was busy with the one before.
     EveryRecord,
-    /// When so much has come, but no more than 1 MiB, or so much time has passed since the first of it.
+    /// When so much has come, or so much time has passed since the first of it.
     Every {
-        /// Of records.
-        bytes: u64,
+        /// Of records, at most [`MOST_UNSYNCED`].
+        bytes: usize,
         /// Since the first of them was written.
         interval: Duration,
     },
@@ -171,7 +174,8 @@ impl Spool {
 
     /// Hands out, once and before anything is put in, what was kept: oldest first, each with its age at `now`.
     ///
-    /// Clocks jump. A time that has not come yet, or was before there was any agent, tells nothing: the record counts as new.
+    /// Clocks jump. A time that has not come yet, or was before there was any agent, tells nothing: the record counts as new. A clock
+    /// that was set forth since is no different from time that has passed. While the agent runs, ages are not told by the clock.
     pub fn recover(&mut self, now: SystemTime, mut each: impl FnMut(Duration, Bytes)) {
         let next = self.inbox.state().next;
         let (mut ordinal, mut runs) = (0, Vec::<(u64, u64)>::new());

@@ -66,6 +66,8 @@ pub(super) struct Segments {
     gone_is_written: bool,
     /// Whether anything that was not synced has been given up since somebody looked.
     pub(super) abandoned: bool,
+    /// Whether the disk has taken anything for sure since somebody looked.
+    pub(super) taken: bool,
     /// Records that the bound has dropped before they were gone.
     pub(super) lost: u64,
 }
@@ -87,6 +89,7 @@ impl Segments {
             gone,
             gone_is_written: true,
             abandoned: false,
+            taken: false,
             lost: 0,
         }
     }
@@ -159,6 +162,7 @@ impl Segments {
             return Err(error);
         }
         active.synced_bytes = active.segment.bytes;
+        self.taken = true;
         Ok(())
     }
 

@@ -310,23 +310,53 @@ fn what_left_before_it_was_written_is_not_written() {
     assert!(segments(dir.path()).is_empty());
 }
 
+fn wait_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_sync_that_is_put_off_comes_when_its_time_has_come() {
     let dir = tempfile::tempdir().unwrap();
-    for (bytes, interval) in [
-        (1 << 30, Duration::from_millis(1)),
-        (100, Duration::from_hours(1)),
-    ] {
+    let (spool, ..) = open(&Options {
+        sync: SyncPolicy::Every {
+            bytes: 1 << 20,
+            interval: Duration::from_millis(1),
+        },
+        ..options(dir.path())
+    });
+    assert!(spool.put(vec![1; 100].into(), now()));
+    wait_until(|| spool.status().synced == 1);
+}
+
+#[test]
+fn a_sync_that_is_put_off_comes_when_so_much_waits_for_it_though_its_time_has_not_come() {
+    let dir = tempfile::tempdir().unwrap();
+    for (bytes, record_bytes, records) in [(10_000, 1000, 10), (10_001, 1000, 11), (1000, 5000, 1)]
+    {
         let (spool, ..) = open(&Options {
-            sync: SyncPolicy::Every { bytes, interval },
+            sync: SyncPolicy::Every {
+                bytes,
+                interval: Duration::from_hours(1),
+            },
             ..options(dir.path())
         });
-        assert!(spool.put(vec![1; 100].into(), now()));
-        let began = Instant::now();
-        while spool.status().synced < 1 {
-            assert!(began.elapsed() < PATIENCE);
-            std::thread::yield_now();
+        // The next ones are counted anew.
+        for before in [0, records] {
+            for number in 1..=records {
+                assert_eq!(spool.status().synced, before, "{bytes}: {number}");
+                assert!(spool.put(vec![1; record_bytes].into(), now()));
+                wait_until(|| {
+                    let state = spool.inbox.state();
+                    state.pending.is_empty() && state.busy.is_none()
+                });
+            }
+            assert_eq!(spool.status().synced, before + records, "{bytes}");
         }
+        spool.gone_before(2 * records);
         assert!(spool.close(PATIENCE));
     }
 }

@@ -7,10 +7,10 @@ use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::SyncPolicy;
 use super::directory::Lock;
-use super::inbox::{INBOX_BYTES, Inbox, Pending, Phase, State};
+use super::inbox::{Inbox, Pending, Phase, State};
 use super::segments::Segments;
+use super::{MOST_UNSYNCED, SyncPolicy};
 
 /// After a failure it tries again after this time, then after twice as long, and so on …
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -89,11 +89,18 @@ impl Writer {
             state.status.synced += synced as u64;
             state.status.lost += std::mem::take(&mut self.segments.lost);
             state.status.bytes = self.segments.bytes();
-            let troubled = std::mem::replace(&mut state.trouble, result.is_err());
+            let troubled = state.trouble;
+            // Where nothing was left to do, nothing was shown.
+            let taken = std::mem::take(&mut self.segments.taken);
+            state.trouble = result.is_err() || (troubled && !taken);
+            let works_again = troubled && !state.trouble;
             let lost = state.status.lost;
             drop(state);
             inbox.done.notify_all();
-            self.after(result, troubled, lost);
+            if works_again {
+                tracing::info!(lost, "the spool works again");
+            }
+            self.after(result, troubled);
             if closing {
                 break;
             }
@@ -181,20 +188,15 @@ impl Writer {
             (SyncPolicy::Every { bytes, interval }, Some(since)) => {
                 let written = self.taken.iter().take(self.written);
                 let unsynced: usize = written.map(|pending| pending.body.len()).sum();
-                unsynced as u64 >= bytes.min(INBOX_BYTES as u64 / 2) || since.elapsed() >= interval
+                unsynced >= bytes.min(MOST_UNSYNCED) || since.elapsed() >= interval
             }
         }
     }
 
-    /// Says what has changed.
-    fn after(&mut self, result: io::Result<()>, troubled: bool, lost: u64) {
+    /// Pauses after a failure, which is said unless the disk is known to give trouble.
+    fn after(&mut self, result: io::Result<()>, troubled: bool) {
         match result {
-            Ok(()) => {
-                self.pause = None;
-                if troubled {
-                    tracing::info!(lost, "the spool works again");
-                }
-            }
+            Ok(()) => self.pause = None,
             Err(error) => {
                 let pause = self.pause.map_or(FIRST_PAUSE, |(_, pause)| {
                     pause.saturating_mul(2).min(MOST_PAUSE)
