@@ -149,7 +149,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         groups: groups?,
         split_network_type: split?,
         states_of_pods: reading.states_of_pods,
-        most_pods: reading.most_pods,
+        most_pods: reading.most_pods(),
     };
     let interval = interval?;
     Some(Config {

@@ -20,7 +20,7 @@ pub(super) struct Wanted {
     container_logs_dir: PathBuf,
     gates: bool,
     cpu_budget: f64,
-    pub(super) most_pods: usize,
+    most_pods: usize,
     pub(super) states_of_pods: bool,
 }
 
@@ -69,6 +69,11 @@ impl Wanted {
 
     pub(super) fn only_pods(&self) -> bool {
         self.scopes.alone.is_none()
+    }
+
+    /// So many pods at most have series of their own.
+    pub(super) fn most_pods(&self) -> usize {
+        if self.scopes.pods { self.most_pods } else { 0 }
     }
 
     pub(super) fn source(&self, metrics: &instruments::Options) -> source::Options {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::instruments::{INSTRUMENTS, Instrument};
+use super::instruments::{Attribute, INSTRUMENTS, Instrument, OWNER};
 
 /// For a terminal.
 #[must_use]
@@ -44,7 +44,7 @@ pub fn markdown() -> String {
         "# Metrics\n\n\
          <!-- The output of `tcpgauge metrics --format markdown`: do not edit. -->\n\n\
          All values of one reading carry the time of that reading. `five` is always exported; `--metrics five` leaves `states` out.\n\n\
-         | metric | unit | kind | group (default) | attributes |\n|---|---|---|---|---|\n",
+         | metric | unit | kind | group (default) | attributes | of each pod |\n|---|---|---|---|---|---|\n",
     );
     for instrument in INSTRUMENTS {
         let attributes = instrument
@@ -57,7 +57,7 @@ pub fn markdown() -> String {
         let attributes = attributes.collect::<Vec<_>>().join(", ");
         let _ = writeln!(
             page,
-            "| `{}` | `{}` | {} | `{}` ({}) | {} |",
+            "| `{}` | `{}` | {} | `{}` ({}) | {} | {} |",
             instrument.name,
             instrument.unit,
             instrument.kind.name(),
@@ -68,6 +68,10 @@ pub fn markdown() -> String {
             } else {
                 &attributes
             },
+            match instrument.of_pods {
+                Some(setting) => format!("with `{setting}`"),
+                None => "no".to_owned(),
+            },
         );
     }
     for instrument in INSTRUMENTS {
@@ -76,13 +80,14 @@ pub fn markdown() -> String {
             "\n## `{}`\n\n{}. {}\n",
             instrument.name, instrument.description, instrument.meaning
         );
-        for attribute in instrument.attributes {
-            let _ = write!(page, "\n- `{}`: {}", attribute.key, attribute.values);
-        }
-        if !instrument.attributes.is_empty() {
-            page.push('\n');
-        }
+        explain(&mut page, instrument.attributes);
     }
+    page.push_str(
+        "\n## Whose sockets\n\n\
+         A point with none of these attributes counts the sockets of the host, or, with `--scope self`, of the agent's own namespace. A point\n\
+         of a pod (docs/pods.md) has those that are known of it, and a pod that has ended is gone from the next sample.\n",
+    );
+    explain(&mut page, OWNER);
     page.push_str(
         "\n## When there is no point\n\n\
          A gap is better than a wrong number. A reading that fails gives no point of any metric: no zero, no last value again.\n\
@@ -94,6 +99,15 @@ pub fn markdown() -> String {
          No kernel shows `closed`; it is 0 unless a file has rows of it.\n",
     );
     page
+}
+
+fn explain(page: &mut String, attributes: &[Attribute]) {
+    for attribute in attributes {
+        let _ = write!(page, "\n- `{}`: {}", attribute.key, attribute.values);
+    }
+    if !attributes.is_empty() {
+        page.push('\n');
+    }
 }
 
 /// For programs.
@@ -114,6 +128,7 @@ pub fn json() -> String {
                 "meaning": instrument.meaning,
                 "group": instrument.group.name(),
                 "attributes": attributes.collect::<Vec<_>>(),
+                "of_pods": instrument.of_pods,
             })
         })
         .collect();

@@ -1,120 +1,12 @@
 //! The one table of instruments. What is registered, exported and documented comes from it.
 
+pub use super::instrument::{Attribute, Group, Instrument, Kind, OWNER, Options};
 use super::values::Values;
+use crate::pods::Gate;
 use crate::sample::Five;
 
-/// Which metrics are exported, and how finely.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Groups besides [`Group::Five`], which is always exported.
-    pub groups: Vec<Group>,
-    /// Whether `system.network.connection.count` is split by `network.type`.
-    pub split_network_type: bool,
-    /// Whether it is exported of each pod.
-    pub states_of_pods: bool,
-    /// So many pods at most have series of their own.
-    pub most_pods: usize,
-}
-
-impl Options {
-    /// Whether a point of any metric is of one address family.
-    #[must_use]
-    pub fn tell_families_apart(&self) -> bool {
-        self.split_network_type && self.groups.contains(&Group::States)
-    }
-}
-
-/// Metrics that are chosen together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// The five gauges.
-    Five,
-    /// Sockets by state.
-    States,
-    /// What tcpgauge tells of itself.
-    Own,
-}
-
-impl Group {
-    /// Every group.
-    pub const ALL: [Self; 3] = [Self::Five, Self::States, Self::Own];
-    /// Their names.
-    pub const NAMES: [&'static str; 3] = [Self::Five.name(), Self::States.name(), Self::Own.name()];
-
-    /// The name that it is chosen by.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Five => "five",
-            Self::States => "states",
-            Self::Own => "self",
-        }
-    }
-
-    /// When it is exported.
-    #[must_use]
-    pub const fn default(self) -> &'static str {
-        match self {
-            Self::Five => "always",
-            Self::States | Self::Own => "on",
-        }
-    }
-}
-
-/// One instrument.
-#[derive(Debug)]
-pub struct Instrument {
-    /// The metric's name.
-    pub name: &'static str,
-    /// Its unit, in UCUM.
-    pub unit: &'static str,
-    /// What it is to OpenTelemetry.
-    pub kind: Kind,
-    /// What it counts.
-    pub description: &'static str,
-    /// What a value of it means, and what to do.
-    pub meaning: &'static str,
-    /// The attributes of its points.
-    pub attributes: &'static [Attribute],
-    /// The group that it is chosen with.
-    pub group: Group,
-    /// Where its values come from.
-    pub(super) values: Values,
-}
-
-/// What an instrument is to OpenTelemetry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An observable gauge.
-    Gauge,
-    /// An observable up-down counter: a sum that is not monotonic, cumulative.
-    UpDownCounter,
-    /// An observable counter: a sum that only grows, cumulative since the agent started.
-    Counter,
-}
-
-impl Kind {
-    /// In words.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gauge => "observable gauge",
-            Self::UpDownCounter => "observable up-down counter",
-            Self::Counter => "observable counter",
-        }
-    }
-}
-
-/// An attribute of points.
-#[derive(Debug)]
-pub struct Attribute {
-    /// Its key.
-    pub key: &'static str,
-    /// Its values, in words.
-    pub values: &'static str,
-    /// The setting that it is there with, if it is not always.
-    pub only_with: Option<&'static str>,
-}
+const SCOPE_PODS: Option<&str> = Some("--scope pods");
+const PODS_STATES: Option<&str> = Some("--pods-states");
 
 /// Every instrument.
 pub const INSTRUMENTS: &[Instrument] = &[
@@ -125,6 +17,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "TCP sockets in any state",
         meaning: "All eleven states, LISTEN and TIME_WAIT included, IPv4 and IPv6.",
         attributes: &[],
+        of_pods: SCOPE_PODS,
         group: Group::Five,
         values: Values::Five(Five::Connections),
     },
@@ -135,6 +28,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "TCP connections in ESTABLISHED",
         meaning: "The load: connections that can carry data now.",
         attributes: &[],
+        of_pods: SCOPE_PODS,
         group: Group::Five,
         values: Values::Five(Five::Established),
     },
@@ -145,6 +39,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "TCP connections in TIME_WAIT",
         meaning: "Turnover: connections that this host closed in the last 60 s. More than 5,000 is churn, more than 30,000 can use up the ports toward one destination.",
         attributes: &[],
+        of_pods: SCOPE_PODS,
         group: Group::Five,
         values: Values::Five(Five::TimeWait),
     },
@@ -155,6 +50,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "TCP connections in CLOSE_WAIT",
         meaning: "Connections that the peer closed and the application here has not. More than 10 for minutes is a bug of that application.",
         attributes: &[],
+        of_pods: SCOPE_PODS,
         group: Group::Five,
         values: Values::Five(Five::CloseWait),
     },
@@ -165,6 +61,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "TCP sockets in LISTEN",
         meaning: "Services that wait for connections. A drop is an outage, a rise that nobody planned may be an intruder.",
         attributes: &[],
+        of_pods: SCOPE_PODS,
         group: Group::Five,
         values: Values::Five(Five::Listen),
     },
@@ -191,6 +88,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
                 only_with: Some("--split-network-type"),
             },
         ],
+        of_pods: PODS_STATES,
         group: Group::States,
         values: Values::States,
     },
@@ -205,6 +103,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
             values: "`diag`, `diag-full`, `text`",
             only_with: None,
         }],
+        of_pods: None,
         group: Group::Own,
         values: Values::Sources,
     },
@@ -215,6 +114,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Times that a source was given up",
         meaning: "A cheap way to read failed, or disagreed with a dearer one, since the agent started. The dearer one took over, or, where `--source diag` forbids it, there is a gap; the log and `tcpgauge check` say what was wrong.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Reading(|reading| reading.step_downs),
     },
@@ -225,6 +125,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Time from the tick to the end of the reading",
         meaning: "Of a reading that failed or was given up too. Near the interval, readings get lost.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Seconds(|vitals| Some(vitals.reading_took.as_secs_f64())),
     },
@@ -235,6 +136,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Rows of the tables, or sockets of a dump, that were read",
         meaning: "What the reading had to look at: with `diag` only sockets in rare states.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Reading(|reading| reading.counted.rows),
     },
@@ -245,6 +147,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Lines of the tables that are no row",
         meaning: "More than 0: the totals may be short, and are not exported with this sample.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Reading(|reading| reading.counted.malformed),
     },
@@ -256,11 +159,113 @@ pub const INSTRUMENTS: &[Instrument] = &[
         meaning: "Each is a gap in the five, or a number that is not all there; the log says what it is.",
         attributes: &[Attribute {
             key: "error.type",
-            values: "`open`, `read`, `empty`, `not_the_host`, `netlink`, `distrusted`, `impossible`, `timeout`, `malformed`, `unrecognised`",
+            values: "`open`, `read`, `empty`, `not_the_host`, `netlink`, `distrusted`, `impossible`, `timeout`, `malformed`, `unrecognised`, `denied`, `names`, `pod`",
             only_with: None,
         }],
+        of_pods: None,
         group: Group::Own,
         values: Values::Faults,
+    },
+    Instrument {
+        name: "tcpgauge.pods.namespaces",
+        unit: "{namespace}",
+        kind: Kind::Gauge,
+        description: "Network namespaces that were found besides the host's",
+        meaning: "By who owns them. Those of `none` are summed up in `tcpgauge.owner`=`other`; those of `sandboxed` hold a guest whose network stack is its own (gVisor, Kata), and get no points.",
+        attributes: &[Attribute {
+            key: "tcpgauge.owner.kind",
+            values: "`pod`, `container`, `none`, `sandboxed`",
+            only_with: None,
+        }],
+        of_pods: None,
+        group: Group::Own,
+        values: Values::PodsBy("tcpgauge.owner.kind", |stats| {
+            vec![
+                ("pod", stats.pods),
+                ("container", stats.containers),
+                ("none", stats.unowned),
+                ("sandboxed", stats.sandboxed),
+            ]
+        }),
+    },
+    Instrument {
+        name: "tcpgauge.pods.summed",
+        unit: "{pod}",
+        kind: Kind::Gauge,
+        description: "Pods and containers that have no series of their own",
+        meaning: "There are more than `--max-pods`; these are the least busy, and summed up in `tcpgauge.owner`=`other`.",
+        attributes: &[],
+        of_pods: None,
+        group: Group::Own,
+        values: Values::Pods(|stats| stats.summed),
+    },
+    Instrument {
+        name: "tcpgauge.pods.reading_age",
+        unit: "s",
+        kind: Kind::Gauge,
+        description: "Age of the reading that a pod's numbers stand on",
+        meaning: "Up to an interval where it was read for this sample; more where no counter has moved since.",
+        attributes: &[],
+        of_pods: SCOPE_PODS,
+        group: Group::Own,
+        values: Values::Ages,
+    },
+    Instrument {
+        name: "tcpgauge.pods.readings",
+        unit: "{reading}",
+        kind: Kind::Counter,
+        description: "Times that a namespace was told of, by what that stands on",
+        meaning: "`read`: its tables. `hold`: tables read before, since when no counter has moved. `derive`: listeners read before, and the kernel's counters.",
+        attributes: &[Attribute {
+            key: "tcpgauge.gate",
+            values: "`read`, `hold`, `derive`",
+            only_with: None,
+        }],
+        of_pods: None,
+        group: Group::Own,
+        values: Values::PodsBy("tcpgauge.gate", |stats| {
+            let names = Gate::ALL.map(Gate::name);
+            names.into_iter().zip(stats.told).collect()
+        }),
+    },
+    Instrument {
+        name: "tcpgauge.pods.skipped_tables",
+        unit: "{table}",
+        kind: Kind::Counter,
+        description: "Tables of pods that were not read because nothing can be in them",
+        meaning: "The kernel's counters say so: a pod that uses one address family costs half.",
+        attributes: &[],
+        of_pods: None,
+        group: Group::Own,
+        values: Values::Pods(|stats| stats.skipped_tables),
+    },
+    Instrument {
+        name: "tcpgauge.pods.gaps",
+        unit: "{reading}",
+        kind: Kind::Counter,
+        description: "Times that a namespace was not told of",
+        meaning: "`budget`: its turn did not come within `--pods-cpu-budget`. `failed`: it could not be read; the log says why.",
+        attributes: &[Attribute {
+            key: "tcpgauge.gap.reason",
+            values: "`budget`, `failed`",
+            only_with: None,
+        }],
+        of_pods: None,
+        group: Group::Own,
+        values: Values::PodsBy("tcpgauge.gap.reason", |stats| {
+            vec![("budget", stats.gaps_budget), ("failed", stats.gaps_failed)]
+        }),
+    },
+    Instrument {
+        name: "tcpgauge.pods.cpu",
+        unit: "s",
+        kind: Kind::Counter,
+        description: "CPU time for pods",
+        meaning: "Part of `tcpgauge.process.cpu`. Its rate stays within `--pods-cpu-budget`.",
+        attributes: &[],
+        of_pods: None,
+        group: Group::Own,
+        values: Values::PodsSeconds(|stats| stats.cpu.as_secs_f64()),
     },
     Instrument {
         name: "tcpgauge.queue.records",
@@ -269,6 +274,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Samples that wait to be delivered",
         meaning: "Other than 0 or 1 the backend is away or slow; the log says why.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Vitals(|vitals| Some(vitals.delivery?.records)),
     },
@@ -279,6 +285,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Memory of what waits to be delivered",
         meaning: "At `--queue-bytes` the oldest samples are dropped.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Vitals(|vitals| Some(vitals.delivery?.bytes)),
     },
@@ -289,6 +296,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "How long the oldest sample has waited",
         meaning: "At `--queue-age` it is dropped.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Seconds(|vitals| Some(vitals.delivery?.oldest.as_secs_f64())),
     },
@@ -299,6 +307,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Samples that a backend took",
         meaning: "Its rate is one a tick.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Vitals(|vitals| Some(vitals.delivery?.sent)),
     },
@@ -313,6 +322,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
             values: "`full`, `old`, `refused`",
             only_with: None,
         }],
+        of_pods: None,
         group: Group::Own,
         values: Values::Dropped,
     },
@@ -323,6 +333,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Points that a backend threw away in what it took",
         meaning: "Its partial success; the log has its words.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Vitals(|vitals| Some(vitals.delivery?.rejected_points)),
     },
@@ -333,6 +344,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Samples that the spool on disk could not keep",
         meaning: "They waited in memory all the same, but would not have survived the end of the agent. Only with `--spool-dir`; the log says what is wrong with the disk.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Vitals(|vitals| vitals.delivery?.spool_lost),
     },
@@ -343,6 +355,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "CPU time of the agent",
         meaning: "User and system.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Seconds(|vitals| Some(vitals.cpu.as_secs_f64())),
     },
@@ -353,6 +366,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         description: "Resident memory of the agent",
         meaning: "Not there where the proc root does not show this process.",
         attributes: &[],
+        of_pods: None,
         group: Group::Own,
         values: Values::Vitals(|vitals| vitals.resident_bytes),
     },

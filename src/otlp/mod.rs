@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 mod exporter;
+mod instrument;
 pub mod instruments;
 pub mod pipeline;
 mod registry;

@@ -73,6 +73,7 @@ impl Pipeline {
         let provider = SdkMeterProvider::builder()
             .with_resource(resource)
             .with_reader(reader)
+            .with_view(registry::limits(options))
             .build();
         let scope = InstrumentationScope::builder("tcpgauge")
             .with_version(env!("CARGO_PKG_VERSION"))

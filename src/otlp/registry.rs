@@ -1,11 +1,14 @@
 //! Registers instruments with the SDK.
 
+use std::collections::HashMap;
+
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
+use opentelemetry_sdk::metrics::{self, Stream};
 
-use super::instruments::{Group, INSTRUMENTS, Kind, Options};
+use super::instruments::{Group, INSTRUMENTS, Instrument, Kind, Options};
 use super::pipeline::Latest;
-use super::values::Values;
+use super::values::Observer;
 
 /// Registers what `options` choose; each instrument tells of the latest sample, or nothing.
 pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
@@ -19,25 +22,25 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
                 .build()
         };
     }
-    let chosen = INSTRUMENTS.iter().filter(|instrument| {
-        instrument.group == Group::Five || options.groups.contains(&instrument.group)
-    });
-    for instrument in chosen {
+    for instrument in chosen(options) {
         let name = instrument.name;
-        let values = instrument.values;
         let latest = latest.clone();
-        if let Values::Seconds(_) = values {
-            let see = move |points: &dyn AsyncInstrument<f64>| {
-                let observe = |seconds| points.observe(seconds, &[]);
-                latest.see(|sample| values.seconds(sample).into_iter().for_each(observe));
-            };
-            match instrument.kind {
-                Kind::Counter => drop(build!(meter.f64_observable_counter(name), instrument, see)),
-                _ => drop(build!(meter.f64_observable_gauge(name), instrument, see)),
+        let observe = match instrument.values.observer(options) {
+            Observer::Seconds(observe) => {
+                let see = move |points: &dyn AsyncInstrument<f64>| {
+                    let point = |value, attributes: &[KeyValue]| points.observe(value, attributes);
+                    latest.see(|sample| observe(sample, &point));
+                };
+                match instrument.kind {
+                    Kind::Counter => {
+                        drop(build!(meter.f64_observable_counter(name), instrument, see));
+                    }
+                    _ => drop(build!(meter.f64_observable_gauge(name), instrument, see)),
+                }
+                continue;
             }
-            continue;
-        }
-        let observe = values.observer(options.split_network_type);
+            Observer::Whole(observe) => observe,
+        };
         if instrument.kind == Kind::UpDownCounter {
             let see = move |points: &dyn AsyncInstrument<i64>| {
                 let point = |value, attributes: &[KeyValue]| {
@@ -56,5 +59,25 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
             Kind::Counter => drop(build!(meter.u64_observable_counter(name), instrument, see)),
             _ => drop(build!(meter.u64_observable_gauge(name), instrument, see)),
         }
+    }
+}
+
+/// Those of `options`.
+fn chosen(options: &Options) -> impl Iterator<Item = &'static Instrument> {
+    INSTRUMENTS.iter().filter(|instrument| {
+        instrument.group == Group::Five || options.groups.contains(&instrument.group)
+    })
+}
+
+/// A view that has the SDK keep as many series of each as there can be: of more it would sum up some under a name of its own.
+pub(super) fn limits(options: &Options) -> impl Fn(&metrics::Instrument) -> Option<Stream> + use<> {
+    let limits: HashMap<_, _> = INSTRUMENTS
+        .iter()
+        .map(|instrument| (instrument.name, instrument.most_series(options)))
+        .collect();
+    move |instrument| {
+        let limit = limits.get(instrument.name())?;
+        let stream = Stream::builder().with_cardinality_limit(*limit);
+        stream.build().ok()
     }
 }

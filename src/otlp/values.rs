@@ -2,7 +2,8 @@
 
 use opentelemetry::KeyValue;
 
-use crate::pods::Owner;
+use super::instrument::Options;
+use crate::pods::{Owner, PodReading, Stats};
 use crate::sample::{Delivery, Five, Sample, Vitals};
 use crate::source::{Reading, Sockets, Source};
 use crate::tcp::{Counts, Family, State};
@@ -26,32 +27,60 @@ pub(super) enum Values {
     Faults,
     /// Records that were dropped, by reason.
     Dropped,
+    /// A whole number of how pods are read.
+    Pods(fn(&Stats) -> u64),
+    /// Whole numbers of how pods are read, by the values of an attribute.
+    PodsBy(&'static str, fn(&Stats) -> Vec<(&'static str, u64)>),
+    /// Seconds of how pods are read.
+    PodsSeconds(fn(&Stats) -> f64),
+    /// How old the reading is that each pod's numbers stand on.
+    Ages,
 }
 
 /// Takes a value with its attributes.
-type Point<'a> = &'a dyn Fn(u64, &[KeyValue]);
+type Point<'a, T> = &'a dyn Fn(T, &[KeyValue]);
 
-/// Shows whole numbers of a sample.
-pub(super) type Observe = Box<dyn Fn(&Sample, Point<'_>) + Send + Sync>;
+/// Shows values of a sample.
+pub(super) type Observe<T> = Box<dyn Fn(&Sample, Point<'_, T>) + Send + Sync>;
+
+/// What shows values, by what they are.
+pub(super) enum Observer {
+    Whole(Observe<u64>),
+    Seconds(Observe<f64>),
+}
 
 impl Values {
-    /// What shows them, if they are whole numbers.
-    pub(super) fn observer(self, split: bool) -> Observe {
+    /// What shows them.
+    pub(super) fn observer(self, options: &Options) -> Observer {
+        match self {
+            Self::Seconds(value) => Observer::Seconds(Box::new(move |sample, point| {
+                if let Some(value) = sample.vitals.as_ref().and_then(value) {
+                    point(value, &[]);
+                }
+            })),
+            Self::PodsSeconds(value) => Observer::Seconds(Box::new(move |sample, point| {
+                if let Some(pods) = &sample.pods {
+                    point(value(&pods.stats), &[]);
+                }
+            })),
+            Self::Ages => Observer::Seconds(Box::new(|sample, point| {
+                for pod in of_pods(sample) {
+                    point(pod.age.as_secs_f64(), &owner(&pod.owner));
+                }
+            })),
+            whole => Observer::Whole(whole.whole(options)),
+        }
+    }
+
+    fn whole(self, options: &Options) -> Observe<u64> {
         match self {
             Self::Five(five) => Box::new(move |sample, point| {
                 trusted(sample).for_each(|reading| point(five.of(&reading.counted), &[]));
-                for pod in sample.pods.iter().flat_map(|pods| &pods.readings) {
+                for pod in of_pods(sample) {
                     point(five.of(&pod.counted), &owner(&pod.owner));
                 }
             }),
-            Self::States if split => by_family(),
-            Self::States => {
-                let states = state_attributes(None);
-                Box::new(move |sample, point| {
-                    trusted(sample)
-                        .for_each(|reading| tell(&reading.counted.sockets.both(), &states, point));
-                })
-            }
+            Self::States => states(options),
             // These are of the agent: they are told even of a reading whose totals are not.
             Self::Reading(value) => Box::new(move |sample, point| {
                 for reading in &sample.readings {
@@ -90,17 +119,25 @@ impl Values {
                     }
                 }
             }),
-            Self::Seconds(_) => Box::new(|_, _| {}),
+            Self::Pods(value) => Box::new(move |sample, point| {
+                if let Some(pods) = &sample.pods {
+                    point(value(&pods.stats), &[]);
+                }
+            }),
+            Self::PodsBy(key, values) => Box::new(move |sample, point| {
+                if let Some(pods) = &sample.pods {
+                    for (name, number) in values(&pods.stats) {
+                        point(number, &[KeyValue::new(key, name)]);
+                    }
+                }
+            }),
+            Self::Seconds(_) | Self::PodsSeconds(_) | Self::Ages => Box::new(|_, _| {}),
         }
     }
+}
 
-    /// The seconds that they are, if they are that.
-    pub(super) fn seconds(self, sample: &Sample) -> Option<f64> {
-        match self {
-            Self::Seconds(value) => sample.vitals.as_ref().and_then(value),
-            _ => None,
-        }
-    }
+fn of_pods(sample: &Sample) -> impl Iterator<Item = &PodReading> {
+    sample.pods.iter().flat_map(|pods| &pods.readings)
 }
 
 fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
@@ -122,32 +159,45 @@ fn delivery(sample: &Sample) -> Option<&Delivery> {
     sample.vitals.as_ref()?.delivery.as_ref()
 }
 
-type States = Vec<(State, Vec<KeyValue>)>;
-
-fn tell(counts: &Counts, states: &States, point: Point<'_>) {
-    for (state, attributes) in states {
-        point(counts.get(*state), attributes);
-    }
-}
-
-fn by_family() -> Observe {
+/// Sockets by state, of the host and, if that is wanted, of each pod.
+fn states(options: &Options) -> Observe<u64> {
+    let (split, with_pods) = (options.split_network_type, options.states_of_pods);
+    let together = state_attributes(None);
     let ipv4 = state_attributes(Some(Family::Ipv4));
     let ipv6 = state_attributes(Some(Family::Ipv6));
     Box::new(move |sample, point| {
-        for reading in trusted(sample) {
-            // A reading that does not tell the families apart has no such points.
-            if let Sockets::ByFamily {
+        let tell = |sockets: &Sockets, owner: &[KeyValue]| match sockets {
+            sockets if !split => tell(&sockets.both(), owner, &together, point),
+            Sockets::ByFamily {
                 ipv4: counts4,
                 ipv6: counts6,
-            } = &reading.counted.sockets
-            {
-                tell(counts4, &ipv4, point);
+            } => {
+                tell(counts4, owner, &ipv4, point);
                 if let Some(counts) = counts6 {
-                    tell(counts, &ipv6, point);
+                    tell(counts, owner, &ipv6, point);
                 }
             }
+            // What does not tell the families apart has no such points.
+            Sockets::Together { .. } => {}
+        };
+        trusted(sample).for_each(|reading| tell(&reading.counted.sockets, &[]));
+        for pod in of_pods(sample).filter(|_| with_pods) {
+            tell(&pod.counted.sockets, &owner(&pod.owner));
         }
     })
+}
+
+type States = Vec<(State, Vec<KeyValue>)>;
+
+fn tell(counts: &Counts, owner: &[KeyValue], states: &States, point: Point<'_, u64>) {
+    for (state, attributes) in states {
+        let number = counts.get(*state);
+        if owner.is_empty() {
+            point(number, attributes);
+        } else {
+            point(number, &[owner, attributes].concat());
+        }
+    }
 }
 
 fn state_attributes(family: Option<Family>) -> States {
