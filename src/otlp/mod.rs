@@ -5,6 +5,8 @@ mod exporter;
 mod instrument;
 pub mod instruments;
 pub mod pipeline;
+#[cfg(test)]
+mod pods_tests;
 mod registry;
 pub mod resource;
 pub mod traces;

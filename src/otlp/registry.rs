@@ -33,7 +33,7 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
                 };
                 match instrument.kind {
                     Kind::Counter => {
-                        drop(build!(meter.f64_observable_counter(name), instrument, see));
+                        build!(meter.f64_observable_counter(name), instrument, see);
                     }
                     _ => drop(build!(meter.f64_observable_gauge(name), instrument, see)),
                 }
