@@ -14,7 +14,7 @@ use crate::tcp::{Counts, Family, State};
 /// So long a reading stands while no counter moves.
 pub(super) const MOST_HELD: Duration = Duration::from_mins(10);
 
-/// So many intervals a reading stands that more is derived from.
+/// So many intervals a reading stands that more is derived from, if that is no longer than [`MOST_HELD`].
 pub(super) const MOST_DERIVED: u32 = 4;
 
 /// A reading during which no counter moved, so that the counters are of it.
@@ -45,18 +45,22 @@ pub(super) fn judge(
 ) -> Option<(Gate, Counted)> {
     let Circumstances { age, interval, .. } = *circumstances;
     let both = anchor.counted.sockets.both();
-    if *now == anchor.everything && age < MOST_HELD && can_be_held(&both) {
+    let then = &anchor.everything;
+    // Where the counters of the reading are not those of what was read, they tell nothing of what became of it.
+    if age >= MOST_HELD || inuse(&then.counters) + then.counters.tw != both.total() {
+        return None;
+    }
+    if now == then && can_be_held(&both, then) {
         return Some((Gate::Hold, anchor.counted));
     }
-    let listeners = inuse(&now.counters);
+    let listeners = both.get(State::Listen);
     if age <= interval * MOST_DERIVED
         && circumstances.same_processes
         && !circumstances.by_family
         && now.established == 0
         && only_listens(&both)
-        && listeners == both.get(State::Listen)
-        && inuse(&anchor.everything.counters) == listeners
-        && anchor.everything.counters.inuse6 == now.counters.inuse6
+        && inuse(&now.counters) == listeners
+        && now.counters.inuse6 == then.counters.inuse6
     {
         let mut both = Counts::default();
         both.add(State::Listen, listeners);
@@ -66,20 +70,25 @@ pub(super) fn judge(
     None
 }
 
-/// Whether no state can change without a counter.
+/// Whether nothing can leave its state without a counter that shows it, of all that the counters count.
 ///
-/// What is on its way to another state can get there without a segment: a `SYN_SENT` is closed, a request or a socket that waits for
-/// its last acknowledgement gives up. A listener that opens at the same time makes up for it in `inuse`.
-fn can_be_held(counts: &Counts) -> bool {
-    [
+/// A listener opens without a segment, and makes up in `inuse` for whatever leaves it without one. That is what is on
+/// its way to another state: a `SYN_SENT` is closed, a socket that waits for its last acknowledgement gives up, a whole one in
+/// `FIN_WAIT2` is closed and becomes a mini-socket, which runs out. Requests are in no counter at all. Connections are
+/// in `CurrEstab`, and those in `CLOSE_WAIT` only on newer kernels.
+fn can_be_held(counts: &Counts, then: &Everything) -> bool {
+    let on_its_way = [
         State::SynSent,
         State::SynReceived,
         State::FinWait1,
         State::LastAck,
         State::Closing,
-    ]
-    .into_iter()
-    .all(|state| counts.get(state) == 0)
+    ];
+    let minis = counts.get(State::FinWait2) + counts.get(State::TimeWait);
+    let connections = counts.get(State::Established) + counts.get(State::CloseWait);
+    on_its_way.into_iter().all(|state| counts.get(state) == 0)
+        && minis == then.counters.tw
+        && connections == then.established
 }
 
 fn only_listens(counts: &Counts) -> bool {
@@ -117,3 +126,7 @@ pub(super) fn other_is_empty(
     };
     found.scanned.malformed == 0 && is_empty(&before.counters) && is_empty(&after.counters)
 }
+
+#[cfg(test)]
+#[path = "gates_tests.rs"]
+mod tests;
