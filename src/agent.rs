@@ -37,7 +37,7 @@ pub async fn run(
     }
     let mut readers = Readers::start(config.alone(), config.pods.as_ref(), || moment().into_std())
         .context("cannot start the thread that reads")?;
-    let mut namespace_said = say_what_is_read(&config.source).await;
+    let mut namespace_said = say_what_is_read(&config).await;
     // Begun after the first reading, which nothing is to delay.
     let mut starting = std::pin::pin!(Shipping::start(&config));
     let mut shipping: Option<Shipping> = None;
@@ -45,6 +45,7 @@ pub async fn run(
     let mut schedule = Schedule::default();
     let mut faults = FaultLog::default();
     let mut source = SourceLog::default();
+    let mut gates = GatesLog::default();
     let mut first = true;
     loop {
         let stopping = *stop.borrow();
@@ -89,9 +90,10 @@ pub async fn run(
             delivery: shipping.as_ref().and_then(Shipping::stats),
         });
         source.log(&sample);
+        gates.log(&sample);
         see(&sample);
         if sample.has_readings() {
-            namespace_said = namespace_said || say_what_is_read(&config.source).await;
+            namespace_said = namespace_said || say_what_is_read(&config).await;
         }
         let has_read = sample.has_readings();
         held.push((sample, began, reading_took));
@@ -172,20 +174,29 @@ async fn until(deadline: Instant, mut stop: watch::Receiver<bool>) {
 }
 
 /// Says whose sockets are read, and gives whether that could be told.
-async fn say_what_is_read(options: &Options) -> bool {
+async fn say_what_is_read(config: &Config) -> bool {
+    let options = &config.source;
     let directory = options.proc_root.join(options.scope.directory());
     let directory = directory.display();
-    let scope = options.scope.name();
+    let scope = match config.alone() {
+        Some(options) => options.scope.name(),
+        None => "pods",
+    };
+    let what = match (&config.pods, config.alone()) {
+        (None, _) => "reading",
+        (Some(_), Some(_)) => "reading pods, and",
+        (Some(_), None) => "reading pods, and not what is the host's:",
+    };
     let found = patiently(options, |options| {
         let namespace = Namespace::inspect(&options.proc_root, options.scope).ok();
         namespace.map(|namespace| (namespace, options.proc_root.is_mounted_proc()))
     });
     let Some(Some((namespace, mounted))) = found.await else {
         // Why is said with the first reading.
-        tracing::info!(scope, "reading {directory}, which cannot be read yet");
+        tracing::info!(scope, "{what} {directory}, which cannot be read yet");
         return false;
     };
-    tracing::info!(scope, "reading {directory}: {namespace}");
+    tracing::info!(scope, "{what} {directory}: {namespace}");
     if mounted == Some(false) {
         tracing::warn!(
             "{} is not a mounted proc: its numbers are those of whoever wrote the files there",
@@ -227,6 +238,30 @@ impl SourceLog {
             } else {
                 tracing::info!(source = name, "reading by {name}: {why}");
             }
+        }
+    }
+}
+
+/// Says that every pod has to be read each time, once for each change of it.
+#[derive(Default)]
+struct GatesLog {
+    said: Option<Arc<str>>,
+}
+
+impl GatesLog {
+    fn log(&mut self, sample: &Sample) {
+        let Some(pods) = &sample.pods else {
+            return;
+        };
+        if pods.gates_off == self.said {
+            return;
+        }
+        self.said.clone_from(&pods.gates_off);
+        match &self.said {
+            Some(why) => tracing::warn!(
+                "a look at a pod does not do for a reading from now on, and every one is read each time: {why}"
+            ),
+            None => tracing::info!("a look at a pod may do for a reading again"),
         }
     }
 }

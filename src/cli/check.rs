@@ -1,5 +1,7 @@
 //! `tcpgauge check`: what an operator must know before deploying, line by line, with what to do about it.
 
+mod pods;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -19,7 +21,7 @@ use crate::delivery::{self};
 use crate::identity::Identity;
 use crate::sample::Five;
 use crate::source::namespace::{Machine, Namespace};
-use crate::source::{self, Options, Scope, Sockets};
+use crate::source::{self, Options, Reading, Scope, Sockets};
 
 /// A name that takes longer to resolve will not do for an agent either.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +30,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     configuration(&mut report, config);
     proc_root(&mut report, &config.source);
-    namespace(&mut report, &config.source);
+    namespace(&mut report, config);
     sockets(&mut report, config)?;
     user(&mut report, &config.source);
     host_name(&mut report, config);
@@ -112,9 +114,13 @@ fn proc_root(report: &mut Report, options: &Options) {
     }
 }
 
-fn namespace(report: &mut Report, options: &Options) {
+fn namespace(report: &mut Report, config: &Config) {
+    let options = &config.source;
     let directory = options.proc_root.join(options.scope.directory());
-    let scope = options.scope.name();
+    let what = match config.alone() {
+        Some(options) => format!("scope {} reads", options.scope.name()),
+        None => "scope pods leaves out what is the host's:".to_owned(),
+    };
     // If it fails, the reading says why.
     if let Ok(namespace) = Namespace::inspect(&options.proc_root, options.scope) {
         let elsewhere = options.scope == Scope::Host
@@ -127,7 +133,7 @@ fn namespace(report: &mut Report, options: &Options) {
         report.say(
             grade,
             "namespace",
-            format!("scope {scope} reads {}: {namespace}", directory.display()),
+            format!("{what} {}: {namespace}", directory.display()),
         );
     }
 }
@@ -155,11 +161,13 @@ fn sockets(report: &mut Report, config: &Config) -> anyhow::Result<()> {
             format!("{}{ipv6}: {}", directory.display(), values.join(", ")),
         );
     }
-    let grade = if sample
-        .readings
-        .iter()
-        .any(|reading| reading.counted.is_trusted())
-    {
+    if let (Some(options), Some(found)) = (&config.pods, &sample.pods) {
+        pods::report(report, options, found);
+    }
+    let is_trusted = |reading: &Reading| reading.counted.is_trusted();
+    let has_sockets = config.alone().is_none() || sample.readings.iter().any(is_trusted);
+    let has_pods = config.pods.is_none() || sample.pods.is_some();
+    let grade = if has_sockets && has_pods {
         Grade::Warn
     } else {
         Grade::Fail

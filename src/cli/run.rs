@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::console::Console;
 use super::{INCOMPLETE, runtime, table};
 use crate::config::Config;
+use crate::pods::Pods;
 use crate::sample::{Five, Sample};
 use crate::{agent, log};
 
@@ -68,6 +69,35 @@ fn log_sample(sample: &Sample) {
             "sample"
         );
     }
+    if let Some(pods) = &sample.pods {
+        log_pods(pods);
+    }
+}
+
+/// One line for all of them: what each has is in what is exported.
+fn log_pods(pods: &Pods) {
+    let namespaces = pods.stats.pods + pods.stats.containers + pods.stats.unowned;
+    let told = pods.readings.len();
+    // Their sums would be zeros that nobody counted.
+    if told == 0 {
+        tracing::info!(scope = "pods", namespaces, pods = told, "sample");
+        return;
+    }
+    let [connections, established, time_wait, close_wait, listen] = Five::ALL.map(|five| {
+        let values = pods.readings.iter().map(|pod| five.of(&pod.counted));
+        values.sum::<u64>()
+    });
+    tracing::info!(
+        scope = "pods",
+        namespaces,
+        pods = told,
+        tcp_connections = connections,
+        tcp_established = established,
+        tcp_time_wait = time_wait,
+        tcp_close_wait = close_wait,
+        tcp_listen = listen,
+        "sample"
+    );
 }
 
 /// Some send a signal to a process and then to its group, as timeout(1) does: what follows so soon is the same signal.

@@ -1,18 +1,23 @@
 //! Samples for people's eyes.
 
+pub(super) mod pods;
+
 use std::fmt::Write;
 
 use crate::sample::{Five, Sample, format_time};
 use crate::source::{Reading, Sockets};
 use crate::tcp::{Counts, State};
 
-/// The five values of a sample, and what is wrong with it.
+/// The five values of a sample, a few pods, and what is wrong with it.
 pub(super) fn brief(sample: &Sample) -> String {
     let mut page = String::new();
     for reading in &sample.readings {
         five(&mut page, sample, reading);
     }
-    if sample.readings.is_empty() {
+    if let Some(pods) = &sample.pods {
+        pods::brief(&mut page, sample, pods);
+    }
+    if !sample.has_readings() {
         let _ = writeln!(page, "tcpgauge  no reading  {}", format_time(sample.time));
     }
     for fault in &sample.faults {
@@ -21,12 +26,18 @@ pub(super) fn brief(sample: &Sample) -> String {
     page
 }
 
-/// The five values and every state. What is wrong is said elsewhere.
+/// The five values, every state and every pod. What is wrong is said elsewhere.
 pub(super) fn full(sample: &Sample) -> String {
     let mut page = String::new();
     for reading in &sample.readings {
         five(&mut page, sample, reading);
         states(&mut page, reading);
+    }
+    if let Some(pods) = &sample.pods {
+        if !page.is_empty() {
+            page.push('\n');
+        }
+        pods::full(&mut page, sample, pods);
     }
     page
 }

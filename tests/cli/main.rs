@@ -11,7 +11,10 @@
 
 mod agent;
 mod configuration;
+#[path = "../support/node.rs"]
+mod node;
 mod output;
+mod pods;
 #[path = "../support/program.rs"]
 mod program;
 mod secrets;
