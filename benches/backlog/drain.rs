@@ -1,4 +1,4 @@
-//! How long the backlog of a day takes to a backend: `drain grpc|http/protobuf URL`.
+//! How long the backlog of a day takes to a backend: `drain grpc|http/protobuf URL PODS`.
 
 #![allow(
     clippy::unwrap_used,
@@ -43,10 +43,16 @@ fn main() {
         spool: None,
         spread: Duration::ZERO,
     };
+    let pods = arguments.next().unwrap().parse().unwrap();
     let outbox = Outbox::new(bounds, None);
-    for request in day::a_day_of_requests() {
+    let mut slowest = Duration::ZERO;
+    let mut plain = 0;
+    day::requests_of_a_day(pods, |request| {
+        plain += request.len();
+        let began = Instant::now();
         outbox.push(request);
-    }
+        slowest = slowest.max(began.elapsed());
+    });
     let waiting = outbox.stats();
     // Leaving: it returns when nothing is left.
     let (_leave, leaving) = tokio::sync::watch::channel(true);
@@ -60,9 +66,10 @@ fn main() {
     let took = began.elapsed();
     let stats = outbox.stats();
     println!(
-        "{}: {} samples, {} bytes in memory, in {took:?}; {} were dropped",
+        "{}, {pods} pods: {} samples of {} bytes, {} bytes in memory, in {took:?}; {} were dropped; {slowest:?} for the slowest to be queued",
         options.endpoint,
         stats.sent,
+        plain / day::SAMPLES as usize,
         waiting.bytes,
         waiting.records - stats.sent,
     );

@@ -3,18 +3,26 @@
 //! Samples resemble each other, so a backlog shrinks to a few per cent, and hours of outage cost what minutes did. What
 //! each record weighs and when it came is kept beside it, for records still leave one by one where they must: by age,
 //! and where a server takes no gzip, no request that large, or one record of them never.
+//!
+//! Deflate finds again what is at most 32 KiB back, so large records do not shrink for being alike. But a request is a list of
+//! resources, and so is a block: of all records in it the first element comes first, and then the rest of each. Where that first
+//! element is small, it is beside its like.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use prost::bytes::Bytes;
+use prost::encoding::{WireType, decode_key, decode_varint};
 use tokio::time::Instant;
 
 /// Sealing happens on the tick's way. Measured on a day of samples whose numbers are random, in blocks of 256 KiB: level 1
-/// leaves 9.9 % in 0.6 ms a block, 3 leaves 7.1 % in 1.4 ms, 6 leaves 6.3 % in 2.2 ms, and 9 leaves 5.9 % in 5.5 ms.
-const LEVEL: u32 = 6;
+/// leaves 9.9 % in 0.6 ms a block, 3 leaves 7.1 % in 1.4 ms, 6 leaves 6.3 % in 2.2 ms, and 9 leaves 5.9 % in 5.5 ms. On a day of samples
+/// with 110 pods, in blocks of 1 MiB: 6 leaves 4.9 % in 11 ms, and 9 leaves 4.5 % in 20 ms, every four minutes. That is 1.2 MiB less for
+/// the day, which is then within its bound with room to spare.
+const LEVEL: u32 = 9;
 
 /// What the allocator needs for each of what a record or a block allocates.
 const ALLOCATION_BYTES: usize = 32;
@@ -41,8 +49,34 @@ impl Record {
 /// What is kept of a record beside the compressed bytes.
 #[derive(Debug)]
 struct Entry {
-    bytes: usize,
+    /// Of its first piece, and of the rest of it.
+    bytes: [usize; 2],
     queued: Instant,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        self.bytes.iter().sum()
+    }
+}
+
+/// Where the first element ends of a request, which is a list and nothing else; its whole length if it is no request.
+fn first_piece(request: &[u8]) -> usize {
+    let mut rest = request;
+    let mut next = || -> Option<usize> {
+        let (1, WireType::LengthDelimited) = decode_key(&mut rest).ok()? else {
+            return None;
+        };
+        let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+        rest = rest.get(length..)?;
+        Some(request.len() - rest.len())
+    };
+    let first = next();
+    let mut end = first;
+    while end.is_some_and(|end| end < request.len()) {
+        end = next();
+    }
+    first.filter(|_| end.is_some()).unwrap_or(request.len())
 }
 
 /// Records, oldest first, as one gzip member.
@@ -51,33 +85,33 @@ pub(super) struct Block {
     gzip: Bytes,
     plain_bytes: usize,
     entries: Box<[Entry]>,
-    /// So many records at the front have left already …
+    /// So many records at the front have left already.
     gone: usize,
-    /// … and were so many bytes.
-    gone_bytes: usize,
 }
 
 impl Block {
     /// Compresses records.
-    pub(super) fn seal<'a>(records: impl Iterator<Item = &'a Record>) -> io::Result<Self> {
+    pub(super) fn seal<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> io::Result<Self> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::new(LEVEL));
         let mut entries = Vec::new();
-        let mut plain_bytes = 0;
-        for record in records {
-            encoder.write_all(&record.body)?;
-            plain_bytes += record.body.len();
+        for record in records.clone() {
+            let (first, rest) = record.body.split_at(first_piece(&record.body));
+            encoder.write_all(first)?;
             entries.push(Entry {
-                bytes: record.body.len(),
+                bytes: [first.len(), rest.len()],
                 queued: record.queued,
             });
+        }
+        for record in records {
+            let (_, rest) = record.body.split_at(first_piece(&record.body));
+            encoder.write_all(rest)?;
         }
         Ok(Self {
             // Boxed on the way, so that no spare room is kept that nobody counts.
             gzip: encoder.finish()?.into_boxed_slice().into(),
-            plain_bytes,
+            plain_bytes: entries.iter().map(Entry::bytes).sum(),
             entries: entries.into(),
             gone: 0,
-            gone_bytes: 0,
         })
     }
 
@@ -98,10 +132,7 @@ impl Block {
 
     /// Takes out the oldest record; the block stays as large as it is.
     pub(super) fn remove_front(&mut self) {
-        if let Some(entry) = self.entries.get(self.gone) {
-            self.gone += 1;
-            self.gone_bytes += entry.bytes;
-        }
+        self.gone = self.entries.len().min(self.gone + 1);
     }
 
     /// The whole of it as it is, and what it is unpacked, if nothing of it is gone.
@@ -111,14 +142,25 @@ impl Block {
 
     /// The oldest records that fit into `most` bytes, and at least one.
     pub(super) fn unpack(&self, most: usize) -> io::Result<Vec<Bytes>> {
-        let mut end = self.gone_bytes;
+        let firsts = self.entries.iter().map(|entry| entry.bytes[0]).sum();
+        let (mut places, mut bytes, mut end) = ([0, firsts], 0, 0);
         let mut ranges = Vec::new();
-        for entry in self.entries.iter().skip(self.gone) {
-            if !ranges.is_empty() && end + entry.bytes - self.gone_bytes > most {
+        for (number, entry) in self.entries.iter().enumerate() {
+            let pieces = [0, 1].map(|piece| places[piece]..places[piece] + entry.bytes[piece]);
+            places = pieces.each_ref().map(|range| range.end);
+            if number < self.gone {
+                continue;
+            }
+            bytes += entry.bytes();
+            if !ranges.is_empty() && bytes > most {
                 break;
             }
-            ranges.push(end..end + entry.bytes);
-            end += entry.bytes;
+            end = pieces
+                .iter()
+                .filter(|range| !range.is_empty())
+                .map(|range| range.end)
+                .fold(end, usize::max);
+            ranges.push(pieces);
         }
         let mut plain = Vec::with_capacity(end);
         let mut decoder = GzDecoder::new(&*self.gzip);
@@ -127,12 +169,64 @@ impl Block {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let plain = Bytes::from(plain);
-        Ok(ranges.into_iter().map(|range| plain.slice(range)).collect())
+        let together = |[first, rest]: [Range<usize>; 2]| {
+            if rest.is_empty() {
+                plain.slice(first)
+            } else {
+                [plain.slice(first), plain.slice(rest)].concat().into()
+            }
+        };
+        Ok(ranges.into_iter().map(together).collect())
     }
 
     /// Breaks it, as only broken memory could.
     #[cfg(test)]
     pub(super) fn damage(&mut self) {
         self.gzip = self.gzip.slice(..self.gzip.len() / 2);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "some moment to count from")]
+mod tests {
+    use super::*;
+
+    fn record(body: &[u8]) -> Record {
+        Record {
+            body: Bytes::copy_from_slice(body),
+            queued: Instant::now(),
+        }
+    }
+
+    fn plain(block: &Block) -> Vec<u8> {
+        let mut plain = Vec::new();
+        let (gzip, bytes) = block.whole().unwrap();
+        GzDecoder::new(&*gzip).read_to_end(&mut plain).unwrap();
+        assert_eq!(plain.len(), bytes);
+        plain
+    }
+
+    #[test]
+    fn what_each_record_has_first_is_beside_its_like_and_each_comes_back_whole() {
+        let bodies: [&[u8]; 5] = [
+            b"\x0a\x02a1\x0a\x03xyz\x0a\x01.",
+            b"\x0a\x02a2",
+            b"no request",
+            // It says that it is longer.
+            b"\x0a\x02a4\x0a\x09x",
+            b"\x0a\x02a5\x0a\x01z",
+        ];
+        let records = bodies.map(record);
+        let mut block = Block::seal(records.iter()).unwrap();
+        assert_eq!(
+            plain(&block),
+            b"\x0a\x02a1\x0a\x02a2no request\x0a\x02a4\x0a\x09x\x0a\x02a5\x0a\x03xyz\x0a\x01.\x0a\x01z"
+        );
+        for gone in 0..bodies.len() {
+            assert_eq!(block.unpack(1000).unwrap(), bodies[gone..]);
+            assert_eq!(block.unpack(1).unwrap(), bodies[gone..=gone]);
+            block.remove_front();
+        }
+        assert_eq!(block.len(), 0);
     }
 }

@@ -22,12 +22,19 @@ pub struct Bounds {
     pub age: Duration,
 }
 
-/// What stays unsealed at least, and what a block holds at most unless one record alone is larger.
+/// What stays unsealed at least, and what a block holds at most of small records.
 ///
 /// Small blocks are sealed in a moment, cost little to take apart, and little is lost at once when the bound wants its
 /// due: an hour of samples at most, in whose place not a thousandth of the default bound is won. Blocks of 1 MiB would be 3 %
 /// smaller, and take 9 ms each.
 const PART_BYTES: usize = 256 << 10;
+
+/// Large records, as those with a hundred pods in them, are too few in such a block to make up for what is said once in each. So it
+/// holds so many of them …
+const RECORDS_IN_PART: usize = 16;
+
+/// … or so many bytes, which is what a request may be.
+const MOST_PART_BYTES: usize = 1 << 20;
 
 /// A queue with little room seals smaller blocks, but none smaller than this.
 const LEAST_PART_BYTES: usize = 4 << 10;
@@ -262,8 +269,11 @@ impl Queue {
 
     /// Seals what is older than the newest part, a part at a time. The newest record stays as it is.
     fn seal(&mut self) {
-        let part = (self.bounds.bytes / 4).clamp(LEAST_PART_BYTES, PART_BYTES);
-        while self.plain_bytes > 2 * part && self.plain.len() > 1 {
+        let usual = self.plain_bytes / self.plain.len().max(1);
+        let part = (RECORDS_IN_PART * usual).clamp(PART_BYTES, MOST_PART_BYTES);
+        let part = part.min((self.bounds.bytes / 4).max(LEAST_PART_BYTES));
+        let unsealed = part.min(PART_BYTES);
+        while self.plain_bytes > part + unsealed && self.plain.len() > 1 {
             let (mut records, mut plain_bytes) = (0, 0);
             for record in self.plain.iter().take(self.plain.len() - 1) {
                 if records > 0 && plain_bytes + record.body.len() > part {

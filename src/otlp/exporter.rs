@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prost::Message;
 
+use super::instrument::OWNER;
 use super::pipeline::{Enqueue, Latest};
 
 pub(super) struct Exporter {
@@ -41,6 +44,7 @@ impl PushMetricExporter for Exporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         self.enqueue.collected();
         let mut request = ExportMetricsServiceRequest::from(metrics);
+        set_pods_apart(&mut request);
         if let Some(time) = self.latest.time() {
             let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
             let time = u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX);
@@ -64,13 +68,16 @@ impl PushMetricExporter for Exporter {
     }
 }
 
-/// Gives every point the time of its sample, and every sum one start.
+/// Gives every point the time of its sample, every sum one start, and every point its place.
 ///
 /// The SDK stamps each instrument when it collects it, microseconds apart, and after the reading; the values of one
 /// sample belong to one moment, and a backend should be able to line them up.
 ///
 /// A sum cannot have started after it was taken, but the first sample is older than its instrument, and a clock that is set back makes
-/// others so. A start that changed with each of them would say that the sum had begun anew: it is that of the earliest.
+/// others so. A start that changed with each of them would say that the sum had begun anew: it is that of the earliest. A gauge has no
+/// start.
+///
+/// In the SDK points are in a hash table. Where each pod has the same place in each metric, a backlog compresses by a fifth more.
 fn stamp(request: &mut ExportMetricsServiceRequest, time: u64, earliest: u64) {
     let metrics = request
         .resource_metrics
@@ -78,14 +85,70 @@ fn stamp(request: &mut ExportMetricsServiceRequest, time: u64, earliest: u64) {
         .flat_map(|resource| &mut resource.scope_metrics)
         .flat_map(|scope| &mut scope.metrics);
     for metric in metrics {
-        let points = match &mut metric.data {
-            Some(Data::Gauge(gauge)) => &mut gauge.data_points,
-            Some(Data::Sum(sum)) => &mut sum.data_points,
+        let (points, has_start) = match &mut metric.data {
+            Some(Data::Gauge(gauge)) => (&mut gauge.data_points, false),
+            Some(Data::Sum(sum)) => (&mut sum.data_points, true),
             _ => continue,
         };
+        points.sort_by(|one, other| whose(one).cmp(whose(other)));
         for point in points {
             point.time_unix_nano = time;
-            point.start_time_unix_nano = point.start_time_unix_nano.min(earliest);
+            let start = point.start_time_unix_nano.min(earliest);
+            point.start_time_unix_nano = if has_start { start } else { 0 };
         }
     }
+}
+
+/// Puts the points of pods behind all others, in a part of the request that is a request by itself.
+///
+/// A backlog is compressed part by part, and what the host and the agent tell is then not torn apart by what many pods tell.
+fn set_pods_apart(request: &mut ExportMetricsServiceRequest) {
+    let mut of_pods = Vec::new();
+    for resource in &mut request.resource_metrics {
+        let mut apart = resource.clone();
+        for (scope, apart) in resource
+            .scope_metrics
+            .iter_mut()
+            .zip(&mut apart.scope_metrics)
+        {
+            scope
+                .metrics
+                .retain_mut(|metric| keep(metric, |point| !is_of_a_pod(point)));
+            apart.metrics.retain_mut(|metric| keep(metric, is_of_a_pod));
+        }
+        of_pods.push(apart);
+    }
+    request.resource_metrics.append(&mut of_pods);
+    request.resource_metrics.retain(|resource| {
+        let mut scopes = resource.scope_metrics.iter();
+        scopes.any(|scope| !scope.metrics.is_empty())
+    });
+}
+
+/// Leaves out other points, and gives whether any is left.
+fn keep(metric: &mut Metric, is_kept: impl Fn(&NumberDataPoint) -> bool) -> bool {
+    let points = match &mut metric.data {
+        Some(Data::Gauge(gauge)) => &mut gauge.data_points,
+        Some(Data::Sum(sum)) => &mut sum.data_points,
+        _ => return true,
+    };
+    points.retain(is_kept);
+    !points.is_empty()
+}
+
+fn is_of_a_pod(point: &NumberDataPoint) -> bool {
+    let says_whose = |key: &str| OWNER.iter().any(|attribute| attribute.key == key);
+    point.attributes.iter().any(|found| says_whose(&found.key))
+}
+
+/// What tells a point from the others of its metric.
+fn whose(point: &NumberDataPoint) -> impl Iterator<Item = (&str, &str)> {
+    point.attributes.iter().map(|attribute| {
+        let value = attribute.value.as_ref().and_then(|any| any.value.as_ref());
+        let value = match value {
+            Some(any_value::Value::StringValue(text)) => text.as_str(),
+            _ => "",
+        };
+        (attribute.key.as_str(), value)
+    })
 }

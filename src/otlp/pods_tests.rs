@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use opentelemetry_sdk::Resource;
 use prost::Message;
 
@@ -55,37 +56,35 @@ impl Exported {
         self.pipeline.export(sample).unwrap();
         let request = self.requests.lock().unwrap().pop().unwrap();
         let request = ExportMetricsServiceRequest::decode(&request[..]).unwrap();
-        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
-        metrics
+        let mut found: BTreeMap<String, Points> = BTreeMap::new();
+        let scopes = request
+            .resource_metrics
             .iter()
-            .map(|metric| {
-                let points = match metric.data.as_ref().unwrap() {
-                    Data::Gauge(gauge) => &gauge.data_points,
-                    Data::Sum(sum) => &sum.data_points,
-                    other => panic!("{other:?}"),
+            .flat_map(|resource| &resource.scope_metrics);
+        for metric in scopes.flat_map(|scope| &scope.metrics) {
+            let points = match metric.data.as_ref().unwrap() {
+                Data::Gauge(gauge) => &gauge.data_points,
+                Data::Sum(sum) => &sum.data_points,
+                other => panic!("{other:?}"),
+            };
+            for point in points {
+                let attributes = point.attributes.iter().map(|attribute| {
+                    let value = attribute.value.clone().unwrap().value.unwrap();
+                    let any_value::Value::StringValue(value) = value else {
+                        panic!("{attribute:?}, which the SDK has when it sums up")
+                    };
+                    (attribute.key.clone(), value)
+                });
+                let value = match point.value.unwrap() {
+                    Value::AsInt(value) => value.to_string(),
+                    Value::AsDouble(value) => value.to_string(),
                 };
-                let by_attributes: Points = points
-                    .iter()
-                    .map(|point| {
-                        let attributes = point.attributes.iter().map(|attribute| {
-                            let value = attribute.value.clone().unwrap().value.unwrap();
-                            let any_value::Value::StringValue(value) = value else {
-                                panic!("{attribute:?}, which the SDK has when it sums up")
-                            };
-                            (attribute.key.clone(), value)
-                        });
-                        let value = match point.value.unwrap() {
-                            Value::AsInt(value) => value.to_string(),
-                            Value::AsDouble(value) => value.to_string(),
-                        };
-                        (attributes.collect(), value)
-                    })
-                    .collect();
-                let name = &metric.name;
-                assert_eq!(by_attributes.len(), points.len(), "{name}: a series twice");
-                (name.clone(), by_attributes)
-            })
-            .collect()
+                let of_metric = found.entry(metric.name.clone()).or_default();
+                let twice = of_metric.insert(attributes.collect(), value);
+                assert_eq!(twice, None, "{}: a series twice", metric.name);
+            }
+        }
+        found
     }
 }
 
@@ -297,7 +296,7 @@ fn what_is_exported_of_how_pods_are_read_is_what_the_sample_says() {
     for (name, expected) in [
         ("namespaces", "container=2 none=3 pod=1 sandboxed=4"),
         ("summed", "=5"),
-        ("reading_age", "a=1.5"),
+        ("reading_age", "a=1"),
         ("readings", "derive=8 hold=7 read=6"),
         ("skipped_tables", "=9"),
         ("gaps", "budget=10 failed=11"),
@@ -315,4 +314,38 @@ fn what_is_exported_of_how_pods_are_read_is_what_the_sample_says() {
         .keys()
         .filter(|name| name.starts_with("tcpgauge.pods."));
     assert_eq!(of_pods.count(), seen, "each of them is looked at");
+}
+
+/// For what is compressed together must be beside its like.
+#[test]
+fn pods_are_apart_from_the_rest_and_in_the_same_order_in_each_metric() {
+    let exported = Exported::with(&options(512, true, true));
+    let mut sample = Sample::at(UNIX_EPOCH);
+    sample.add_pods(Ok(crowd(40, 0)));
+    exported.pipeline.export(sample).unwrap();
+    let request = exported.requests.lock().unwrap().pop().unwrap();
+    let request = ExportMetricsServiceRequest::decode(&request[..]).unwrap();
+    let [rest, pods] = &request.resource_metrics[..] else {
+        panic!("{request:?}")
+    };
+    assert_eq!(rest.resource, pods.resource);
+    let series = |metric: &Metric| -> Vec<Option<AnyValue>> {
+        let Some(Data::Gauge(gauge)) = &metric.data else {
+            return Vec::new();
+        };
+        let uid = |point: &NumberDataPoint| {
+            let mut attributes = point.attributes.iter();
+            let uid = attributes.find(|found| found.key == "k8s.pod.uid")?;
+            uid.value.clone()
+        };
+        gauge.data_points.iter().map(uid).collect()
+    };
+    let rest = &rest.scope_metrics[0].metrics;
+    assert!(rest.iter().flat_map(series).all(|uid| uid.is_none()));
+    let orders = pods.scope_metrics[0].metrics.iter().map(series);
+    let orders: BTreeSet<_> = orders
+        .filter(|order| !order.is_empty())
+        .map(|order| format!("{order:?}"))
+        .collect();
+    assert_eq!(orders.len(), 1, "{orders:?}");
 }

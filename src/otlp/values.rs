@@ -33,7 +33,7 @@ pub(super) enum Values {
     PodsBy(&'static str, fn(&Stats) -> Vec<(&'static str, u64)>),
     /// Seconds of how pods are read.
     PodsSeconds(fn(&Stats) -> f64),
-    /// How old the reading is that each pod's numbers stand on.
+    /// How old the reading is that each pod's numbers stand on, in whole seconds: nobody needs more, and a backlog is a tenth smaller.
     Ages,
 }
 
@@ -61,11 +61,6 @@ impl Values {
             Self::PodsSeconds(value) => Observer::Seconds(Box::new(move |sample, point| {
                 if let Some(pods) = &sample.pods {
                     point(value(&pods.stats), &[]);
-                }
-            })),
-            Self::Ages => Observer::Seconds(Box::new(|sample, point| {
-                for pod in of_pods(sample) {
-                    point(pod.age.as_secs_f64(), &owner(&pod.owner));
                 }
             })),
             whole => Observer::Whole(whole.whole(options)),
@@ -131,7 +126,12 @@ impl Values {
                     }
                 }
             }),
-            Self::Seconds(_) | Self::PodsSeconds(_) | Self::Ages => Box::new(|_, _| {}),
+            Self::Ages => Box::new(|sample, point| {
+                for pod in of_pods(sample) {
+                    point(pod.age.as_secs(), &owner(&pod.owner));
+                }
+            }),
+            Self::Seconds(_) | Self::PodsSeconds(_) => Box::new(|_, _| {}),
         }
     }
 }

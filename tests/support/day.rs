@@ -7,21 +7,24 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use tcpgauge::otlp::instruments::{Group, Options};
 use tcpgauge::otlp::pipeline::Pipeline;
-use tcpgauge::sample::Sample;
+use tcpgauge::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
+use tcpgauge::sample::{Delivery, Sample, Vitals};
 use tcpgauge::source::{Counted, Reading, Scope, Sockets, Source};
 use tcpgauge::tcp::{Counts, State};
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
-const SAMPLES: u32 = 24 * 60 * 2;
+pub(crate) const SAMPLES: u32 = 24 * 60 * 2;
 
-/// The requests of a day, made by the pipeline that the agent has, with every group of instruments.
-pub(crate) fn a_day_of_requests() -> Vec<Vec<u8>> {
-    let requests = Arc::new(Mutex::new(Vec::new()));
+/// Makes the requests of a day on a node with so many pods, by the pipeline that the agent has, with every group of instruments.
+///
+/// One by one: all together, they would be more than there is memory for on some machines.
+pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
+    let made = Arc::new(Mutex::new(None));
     let options = Options {
         groups: Group::ALL.to_vec(),
         split_network_type: true,
         states_of_pods: false,
-        most_pods: 512,
+        most_pods: if pods > 0 { 512 } else { 0 },
     };
     let resource = Resource::builder_empty().with_attributes([
         KeyValue::new("service.name", "tcpgauge"),
@@ -31,9 +34,9 @@ pub(crate) fn a_day_of_requests() -> Vec<Vec<u8>> {
         ),
         KeyValue::new("host.name", "worker-17.eu-central.example.net"),
     ]);
-    let into = Arc::clone(&requests);
+    let into = Arc::clone(&made);
     let pipeline = Pipeline::new(&options, resource.build(), move |request| {
-        into.lock().unwrap().push(request);
+        *into.lock().unwrap() = Some(request);
     });
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
     let mut random = fastrand::Rng::with_seed(5);
@@ -44,6 +47,7 @@ pub(crate) fn a_day_of_requests() -> Vec<Vec<u8>> {
         }
         counts
     };
+    let mut node = Node::with(pods);
     for number in 0..SAMPLES {
         let reading = Reading {
             scope: Scope::Host,
@@ -57,9 +61,115 @@ pub(crate) fn a_day_of_requests() -> Vec<Vec<u8>> {
         };
         let mut sample = Sample::at(start + number * INTERVAL);
         sample.add(Ok(reading));
+        sample.vitals = Some(vitals(u64::from(number)));
+        if pods > 0 {
+            sample.add_pods(Ok(node.tick()));
+        }
         pipeline.export(sample).unwrap();
+        take(made.lock().unwrap().take().unwrap());
     }
-    let requests = std::mem::take(&mut *requests.lock().unwrap());
-    assert_eq!(requests.len(), SAMPLES as usize);
-    requests
+}
+
+/// What an agent without a backend tells of itself.
+fn vitals(number: u64) -> Vitals {
+    Vitals {
+        reading_took: Duration::from_micros(1900 + number * 7919 % 900),
+        faults: [].into(),
+        cpu: Duration::from_micros(120_000 + number * 9_137),
+        resident_bytes: Some(6 << 20 | (number / 40) << 12),
+        delivery: Some(Delivery {
+            records: number,
+            bytes: number * 3_700,
+            oldest: INTERVAL * u32::try_from(number).unwrap(),
+            ..Delivery::default()
+        }),
+    }
+}
+
+/// A node's pods. Half of them rest; of the others, connections come and go between any two samples.
+struct Node {
+    pods: Vec<(Owner, Counts)>,
+    stats: Stats,
+    random: fastrand::Rng,
+}
+
+impl Node {
+    fn with(pods: usize) -> Self {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut owner = |number: usize| {
+            let bits = random.u128(..);
+            let uid = format!(
+                "{:08x}-{:04x}-4{:03x}-9{:03x}-{:012x}",
+                bits >> 96,
+                bits >> 80 & 0xffff,
+                bits >> 68 & 0xfff,
+                bits >> 56 & 0xfff,
+                bits & 0xffff_ffff_ffff,
+            );
+            let app = ["checkout", "cart", "catalogue", "payments", "search"][number % 5];
+            let suffix: String = (0..5).map(|_| random.lowercase()).collect();
+            Owner::Pod {
+                uid: uid.into(),
+                name: Some(PodName {
+                    namespace: ["shop", "kube-system", "monitoring"][number % 3].into(),
+                    pod: format!("{app}-7d9f8b6c5{}-{suffix}", number % 10).into(),
+                }),
+            }
+        };
+        let pods = (0..pods).map(|number| {
+            let mut counts = Counts::default();
+            counts.add(State::Listen, 1 + number as u64 % 3);
+            counts.add(State::Established, 10 + number as u64);
+            (owner(number), counts)
+        });
+        Self {
+            pods: pods.collect(),
+            stats: Stats::default(),
+            random,
+        }
+    }
+
+    fn tick(&mut self) -> Pods {
+        let random = &mut self.random;
+        let busy = |number: usize| number.is_multiple_of(2);
+        for (number, (_, counts)) in self.pods.iter_mut().enumerate() {
+            if busy(number) {
+                let mut next = Counts::default();
+                next.add(State::Listen, counts.get(State::Listen));
+                let level = 10 + number as u64;
+                next.add(State::Established, level + random.u64(..level));
+                next.add(State::TimeWait, random.u64(..4 * level));
+                next.add(State::CloseWait, random.u64(..3));
+                *counts = next;
+            }
+        }
+        let all = self.pods.len() as u64;
+        self.stats.pods = all;
+        for (told, more) in self.stats.told.iter_mut().zip([all / 2, all - all / 2, 0]) {
+            *told += more;
+        }
+        self.stats.skipped_tables += all / 2;
+        self.stats.cpu += Duration::from_micros(random.u64(90_000..160_000));
+        let readings = self.pods.iter().enumerate().map(|(number, (owner, both))| {
+            let (gate, most_ms) = if busy(number) {
+                (Gate::Read, 30_000)
+            } else {
+                (Gate::Hold, 600_000)
+            };
+            PodReading {
+                owner: owner.clone(),
+                counted: Counted::of(Sockets::ByFamily {
+                    ipv4: *both,
+                    ipv6: Some(Counts::default()),
+                }),
+                gate,
+                age: Duration::from_nanos(random.u64(..most_ms * 1_000_000)),
+            }
+        });
+        Pods {
+            readings: readings.collect(),
+            stats: self.stats,
+            ..Pods::default()
+        }
+    }
 }
