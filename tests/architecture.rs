@@ -308,6 +308,7 @@ fn links_between_pages_lead_somewhere() {
         "ARCHITECTURE.md",
         "docs/metrics.md",
         "docs/config.md",
+        "docs/pods.md",
         "docs/snapshot.md",
         "docs/performance.md",
     ] {

@@ -204,7 +204,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
         unit: "s",
         kind: Kind::Gauge,
         description: "Age of the reading that a pod's numbers stand on",
-        meaning: "Up to an interval where it was read for this sample; more where no counter has moved since.",
+        meaning: "In whole seconds: up to an interval where it was read for this sample, more where a gate let it stand (docs/pods.md).",
         attributes: &[],
         of_pods: SCOPE_PODS,
         group: Group::Own,
