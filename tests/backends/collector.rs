@@ -16,6 +16,7 @@ pub(crate) struct Setup {
     program: PathBuf,
     directory: TempDir,
     receivers: Map<String, Value>,
+    processors: Map<String, Value>,
     exporters: Map<String, Value>,
     pipelines: Map<String, Value>,
     extensions: Map<String, Value>,
@@ -29,6 +30,7 @@ impl Setup {
             program: tool("otelcol", test)?,
             directory: tempfile::tempdir().unwrap(),
             receivers: Map::new(),
+            processors: Map::new(),
             exporters: Map::new(),
             pipelines: Map::new(),
             extensions: Map::new(),
@@ -50,6 +52,12 @@ impl Setup {
     pub(crate) fn traces(&mut self, name: &str, protocol: &str) -> String {
         self.pipeline("traces", name);
         self.receiver(name, protocol, json!({}))
+    }
+
+    /// Has what a receiver for metrics takes go through this processor.
+    pub(crate) fn process(&mut self, name: &str, processor: &str, settings: Value) {
+        self.processors.insert(processor.to_owned(), settings);
+        self.pipelines[&format!("metrics/{name}")]["processors"] = json!([processor]);
     }
 
     fn pipeline(&mut self, signal: &str, name: &str) {
@@ -92,6 +100,7 @@ impl Setup {
         // The Collector reads YAML, of which JSON is a part.
         let text = json!({
             "receivers": self.receivers,
+            "processors": self.processors,
             "exporters": self.exporters,
             "extensions": self.extensions,
             "service": {

@@ -19,6 +19,8 @@
 mod agent;
 #[path = "../support/child.rs"]
 mod child;
+#[path = "../support/node.rs"]
+mod node;
 #[path = "../support/otlp_server.rs"]
 mod otlp_server;
 #[path = "../support/program.rs"]
@@ -41,6 +43,7 @@ mod whole;
 mod diagnoses;
 mod faults;
 mod kills;
+mod pods;
 mod prometheus;
 mod protocols;
 mod rotation;
