@@ -111,6 +111,20 @@ impl ProcNode {
     fn of(&self, pid: u32, name: &str) -> PathBuf {
         self.root.join(&format!("{pid}/{name}"))
     }
+
+    fn text_of(&self, pid: u32, name: &str) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        proc_root::open_small(&self.of(pid, name))
+            .map_err(io_error)?
+            .read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    fn stat(&self, pid: u32) -> io::Result<Stat> {
+        // Read before it is parsed, for a parser does not tell a process that ends meanwhile from a text that it cannot read.
+        let text = self.text_of(pid, "stat")?;
+        Stat::from_read(text.as_slice()).map_err(io::Error::other)
+    }
 }
 
 impl Node for ProcNode {
@@ -165,18 +179,12 @@ impl Node for ProcNode {
     }
 
     fn start(&mut self, pid: u32) -> io::Result<u64> {
-        let file = proc_root::open_small(&self.of(pid, "stat")).map_err(io_error)?;
-        let stat = Stat::from_read(file).map_err(io::Error::other)?;
-        Ok(stat.starttime)
+        self.stat(pid).map(|stat| stat.starttime)
     }
 
     fn about(&mut self, pid: u32) -> io::Result<About> {
-        let stat = proc_root::open_small(&self.of(pid, "stat")).map_err(io_error)?;
-        let stat = Stat::from_read(stat).map_err(io::Error::other)?;
-        let mut text = Vec::new();
-        proc_root::open_small(&self.of(pid, "cgroup"))
-            .map_err(io_error)?
-            .read_to_end(&mut text)?;
+        let stat = self.stat(pid)?;
+        let cgroup = self.text_of(pid, "cgroup")?;
         let mut command = Vec::new();
         proc_root::open_small(&self.of(pid, "cmdline"))
             .map_err(io_error)?
@@ -184,7 +192,7 @@ impl Node for ProcNode {
             .read_to_end(&mut command)?;
         Ok(About {
             start: stat.starttime,
-            evidence: cgroup::evidence(&text),
+            evidence: cgroup::evidence(&cgroup),
             is_sandbox: cgroup::is_sandbox(stat.comm.as_bytes(), &command),
         })
     }

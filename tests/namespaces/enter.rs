@@ -66,8 +66,12 @@ pub(crate) fn in_fresh_namespace(test: &str, claim: impl FnOnce(&str)) {
     repeat_skips(&stderr);
 }
 
-/// Sets `lo` up by an `RTM_NEWLINK` message (rtnetlink(7)), so that the `ip` program is not needed.
 fn bring_loopback_up() -> io::Result<()> {
+    set_loopback(true)
+}
+
+/// Sets `lo` up or down by an `RTM_NEWLINK` message (rtnetlink(7)), so that the `ip` program is not needed.
+pub(crate) fn set_loopback(is_up: bool) -> io::Result<()> {
     const RTM_NEWLINK: u16 = 16;
     const REQUEST_AND_ACK: u16 = 0x1 | 0x4;
     const LENGTH: u32 = 32;
@@ -86,7 +90,7 @@ fn bring_loopback_up() -> io::Result<()> {
     // struct ifinfomsg: family and device type (any), index, flags, and which of the flags to change.
     request.extend([0; 4]);
     request.extend(LOOPBACK_INDEX.to_ne_bytes());
-    request.extend(IFF_UP.to_ne_bytes());
+    request.extend(if is_up { IFF_UP } else { 0 }.to_ne_bytes());
     request.extend(IFF_UP.to_ne_bytes());
 
     let kernel = socket_with(

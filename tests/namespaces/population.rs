@@ -148,9 +148,11 @@ impl Population {
 
     /// Waits until the kernel shows what was made: segments on loopback, too, are handled after the call that sent them.
     pub(crate) fn settle(&self) {
+        // A thread can be in another namespace than its process.
+        let own = std::fs::canonicalize("/proc/thread-self").unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let seen = witness::procfs("/proc/self");
+            let seen = witness::procfs(own.to_str().unwrap());
             if seen == self.expected {
                 return;
             }
