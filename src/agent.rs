@@ -257,11 +257,12 @@ impl GatesLog {
             return;
         }
         self.said.clone_from(&pods.gates_off);
-        match &self.said {
-            Some(why) => tracing::warn!(
+        if let Some(why) = &self.said {
+            tracing::warn!(
                 "a look at a pod does not do for a reading from now on, and every one is read each time: {why}"
-            ),
-            None => tracing::info!("a look at a pod may do for a reading again"),
+            );
+        } else {
+            tracing::info!("a look at a pod may do for a reading again");
         }
     }
 }

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::cast_precision_loss,
     reason = "a benchmark may stop at the first surprise"
 )]
 
@@ -65,17 +66,30 @@ fn main() {
         .block_on(Sender::new(outbox.clone(), Backend::new(&options), Duration::ZERO).run(leaving));
     let took = began.elapsed();
     let stats = outbox.stats();
+    // A row of a table in Markdown.
     println!(
-        "{}, {pods} pods: {} samples of {} bytes, {} bytes in memory, in {took:?}; {} were dropped; {slowest:?} for the slowest to be queued",
-        options.endpoint,
-        stats.sent,
-        plain / day::SAMPLES as usize,
-        waiting.bytes,
-        waiting.records - stats.sent,
+        "| {pods} | {} | {:.1} KB | {:.1} MB | {:.0} ms | {:.2} s | {:.1} MiB |",
+        protocol.name(),
+        plain as f64 / f64::from(day::SAMPLES) / 1e3,
+        waiting.bytes as f64 / 1e6,
+        slowest.as_secs_f64() * 1e3,
+        took.as_secs_f64(),
+        most_memory_kib() / 1024.0,
     );
     assert_eq!(stats.sent, waiting.records);
     assert!(
         took < Duration::from_secs(5),
         "longer than the budget of 5 s"
     );
+}
+
+/// The most that this process, which makes the samples too, has had at any time.
+fn most_memory_kib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap()
 }

@@ -49,19 +49,21 @@ impl Record {
 /// What is kept of a record beside the compressed bytes.
 #[derive(Debug)]
 struct Entry {
-    /// Of its first piece, and of the rest of it.
-    bytes: [usize; 2],
+    /// Of its first element.
+    first: usize,
+    /// Of the rest of it.
+    rest: usize,
     queued: Instant,
 }
 
 impl Entry {
     fn bytes(&self) -> usize {
-        self.bytes.iter().sum()
+        self.first + self.rest
     }
 }
 
 /// Where the first element ends of a request, which is a list and nothing else; its whole length if it is no request.
-fn first_piece(request: &[u8]) -> usize {
+fn first_element(request: &[u8]) -> usize {
     let mut rest = request;
     let mut next = || -> Option<usize> {
         let (1, WireType::LengthDelimited) = decode_key(&mut rest).ok()? else {
@@ -95,15 +97,16 @@ impl Block {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::new(LEVEL));
         let mut entries = Vec::new();
         for record in records.clone() {
-            let (first, rest) = record.body.split_at(first_piece(&record.body));
+            let (first, rest) = record.body.split_at(first_element(&record.body));
             encoder.write_all(first)?;
             entries.push(Entry {
-                bytes: [first.len(), rest.len()],
+                first: first.len(),
+                rest: rest.len(),
                 queued: record.queued,
             });
         }
         for record in records {
-            let (_, rest) = record.body.split_at(first_piece(&record.body));
+            let (_, rest) = record.body.split_at(first_element(&record.body));
             encoder.write_all(rest)?;
         }
         Ok(Self {
@@ -142,25 +145,21 @@ impl Block {
 
     /// The oldest records that fit into `most` bytes, and at least one.
     pub(super) fn unpack(&self, most: usize) -> io::Result<Vec<Bytes>> {
-        let firsts = self.entries.iter().map(|entry| entry.bytes[0]).sum();
-        let (mut places, mut bytes, mut end) = ([0, firsts], 0, 0);
-        let mut ranges = Vec::new();
+        let (mut first, mut rest) = (0, self.entries.iter().map(|entry| entry.first).sum());
+        let (mut bytes, mut end) = (0, 0);
+        let mut places = Vec::new();
         for (number, entry) in self.entries.iter().enumerate() {
-            let pieces = [0, 1].map(|piece| places[piece]..places[piece] + entry.bytes[piece]);
-            places = pieces.each_ref().map(|range| range.end);
+            let place = [first..first + entry.first, rest..rest + entry.rest];
+            (first, rest) = (first + entry.first, rest + entry.rest);
             if number < self.gone {
                 continue;
             }
             bytes += entry.bytes();
-            if !ranges.is_empty() && bytes > most {
+            if !places.is_empty() && bytes > most {
                 break;
             }
-            end = pieces
-                .iter()
-                .filter(|range| !range.is_empty())
-                .map(|range| range.end)
-                .fold(end, usize::max);
-            ranges.push(pieces);
+            end = end.max(if entry.rest == 0 { first } else { rest });
+            places.push(place);
         }
         let mut plain = Vec::with_capacity(end);
         let mut decoder = GzDecoder::new(&*self.gzip);
@@ -176,7 +175,7 @@ impl Block {
                 [plain.slice(first), plain.slice(rest)].concat().into()
             }
         };
-        Ok(ranges.into_iter().map(together).collect())
+        Ok(places.into_iter().map(together).collect())
     }
 
     /// Breaks it, as only broken memory could.

@@ -106,13 +106,22 @@ impl Node {
                 bits >> 56 & 0xfff,
                 bits & 0xffff_ffff_ffff,
             );
-            let app = ["checkout", "cart", "catalogue", "payments", "search"][number % 5];
             let suffix: String = (0..5).map(|_| random.lowercase()).collect();
             Owner::Pod {
                 uid: uid.into(),
                 name: Some(PodName {
-                    namespace: ["shop", "kube-system", "monitoring"][number % 3].into(),
-                    pod: format!("{app}-7d9f8b6c5{}-{suffix}", number % 10).into(),
+                    namespace: if number.is_multiple_of(3) {
+                        "kube-system"
+                    } else {
+                        "shop"
+                    }
+                    .into(),
+                    pod: format!(
+                        "service-{:02}-7d9f8b6c5{}-{suffix}",
+                        number / 3,
+                        number % 10
+                    )
+                    .into(),
                 }),
             }
         };
