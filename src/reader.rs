@@ -130,6 +130,8 @@ impl Reader<Result<Pods, Fault>> {
                         if give.blocking_send(engine.tick(now, time, stop)).is_err() {
                             break;
                         }
+                        // That was for this tick, and what is read until the next one is wanted.
+                        stop.store(false, Ordering::Relaxed);
                     }
                     Err(RecvTimeoutError::Timeout) => engine.turn(clock(), stop),
                     Err(RecvTimeoutError::Disconnected) => break,

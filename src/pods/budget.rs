@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// What cannot be paid back in any time that can be told is not begun.
+const LONG: Duration = Duration::from_hours(24);
+
 /// What is earned and not spent. It may be overdrawn by one piece of work, and nothing is begun before that is paid back.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -43,7 +46,7 @@ impl Budget {
         Duration::try_from_secs_f64(wait)
             .ok()
             .and_then(|wait| now.checked_add(wait + Duration::from_millis(1)))
-            .unwrap_or(now)
+            .unwrap_or(now + LONG)
     }
 
     pub(super) fn spend(&mut self, cpu: Duration) {

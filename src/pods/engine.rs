@@ -1,21 +1,22 @@
 //! What is done with every tick, and between two of them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::budget::Budget;
-use super::gates::{self, Anchor, Circumstances, MOST_HELD};
+use super::called::Called;
+use super::memory::{Memory, Terms};
 use super::names::Names;
 use super::node::{LookError, Node};
 use super::owners::{Shown, Sum, Table, Told};
 use super::plan::{self, Candidate, Turn};
-use super::spaces::{Key, Spaces, is_in};
+use super::spaces::{Key, Space, Spaces};
 use super::tables;
-use super::{Gate, Options, Owner, PodReading, Pods, Stats};
+use super::{Options, Owner, PodReading, Pods, Stats};
+use crate::source::Fault;
 use crate::source::proc_root::NamespaceId;
-use crate::source::{Counted, Fault};
 
 /// So soon is tried again what tells whether counters can be relied on.
 const PROOF_AGAIN: Duration = Duration::from_mins(10);
@@ -25,79 +26,85 @@ const PROOF_AGAIN: Duration = Duration::from_mins(10);
 pub struct Engine<N> {
     options: Options,
     node: N,
-    names: Names,
+    called: Called,
     spaces: Spaces<Memory>,
     shown: Shown,
+    /// For everything.
     budget: Budget,
+    /// For what every tick does, whatever readings have cost: half of it, so that neither starves the other.
+    cheap: Budget,
     /// Who is to be read before the next tick.
     queue: VecDeque<Turn>,
-    /// The ids that names have been looked for.
-    asked: HashSet<Arc<str>>,
     /// Whether counters can be relied on, and when that was tried.
     proof: Option<(Instant, Result<(), Arc<str>>)>,
     stats: Stats,
-}
-
-/// What is remembered of a namespace.
-#[derive(Clone, Debug, Default)]
-struct Memory {
-    /// The last reading that the counters are known of.
-    anchor: Option<(Instant, u64, Anchor)>,
-    /// What was found since the last tick, with the time of the reading that it stands on.
-    found: Option<(Instant, Gate, Counted)>,
-    /// How it was told of with the last tick; as one to be read if it was not.
-    gate: Gate,
-    /// When it was last read.
-    read: Option<Instant>,
-    /// Sockets, the last time that they were counted.
-    size: u64,
-    /// Why it could not be read since the last tick.
-    fault: Option<String>,
+    /// CPU time of this thread that is paid for.
+    paid: Option<Duration>,
 }
 
 impl<N: Node> Engine<N> {
     /// An engine for this machine. Nothing is looked at yet.
     pub fn new(options: Options, node: N) -> Self {
         Self {
-            names: Names::new(options.container_logs_dir.clone()),
+            called: Called::new(Names::new(options.container_logs_dir.clone())),
             budget: Budget::new(options.cpu_budget, options.interval),
+            cheap: Budget::new(options.cpu_budget / 2.0, options.interval),
             spaces: Spaces::default(),
             shown: Shown::default(),
             queue: VecDeque::new(),
-            asked: HashSet::new(),
             proof: None,
             stats: Stats::default(),
+            paid: None,
             options,
             node,
         }
     }
 
-    /// What there is to tell at `now`, which is `time` on the wall clock.
+    /// What there is to tell at `now`, which is `time` on the wall clock. What is read for it is taken to be of that moment, though
+    /// reading takes a while: told ages are rather too high than too low.
     pub fn tick(
         &mut self,
         now: Instant,
         time: SystemTime,
         stop: &AtomicBool,
     ) -> Result<Pods, Fault> {
-        let before = self.node.cpu();
-        let found = self.find(now, time);
-        self.pay(before);
-        let faults = found?;
-        let before = self.node.cpu();
-        self.prove(now);
-        for id in self.readable() {
-            self.look(id, now);
+        self.pay();
+        let mut faults = Vec::new();
+        if self.cheap.allows(now) {
+            let found = self.find(now, time);
+            if found.is_ok() {
+                self.prove(now);
+            }
+            self.pay_cheap();
+            match found {
+                Ok(fault) => faults.extend(fault),
+                Err(fault) => {
+                    let spaces = self.spaces.all.values_mut();
+                    spaces.for_each(|space| space.memory.miss());
+                    self.plan(now);
+                    return Err(fault);
+                }
+            }
         }
-        self.pay(before);
+        for id in self.sorted_by(|memory| (memory.told(), memory.read())) {
+            if !self.cheap.allows(now) {
+                break;
+            }
+            self.look(id, now);
+            self.pay_cheap();
+        }
         // Who has nothing to tell is read now, as far as the budget goes.
-        for id in self.longest_waiting(|memory| memory.found.is_none()) {
+        for id in self.sorted_by(Memory::read) {
             if stop.load(Ordering::Relaxed) || !self.budget.allows(now) {
                 break;
             }
-            let before = self.node.cpu();
-            self.read(id, now, stop);
-            self.pay(before);
+            let space = self.spaces.all.get(&id);
+            if space.is_some_and(|space| !space.memory.has_found()) {
+                self.read(id, now, stop);
+                self.pay();
+            }
         }
+        faults.extend(self.denied());
         let pods = self.tell(now, faults);
         self.plan(now);
         Ok(pods)
@@ -114,46 +121,44 @@ impl<N: Node> Engine<N> {
         let Some(Turn { id, anyway, .. }) = self.queue.pop_front() else {
             return;
         };
-        let before = self.node.cpu();
         if anyway || !self.look(id, now) {
             self.read(id, now, stop);
         }
-        self.pay(before);
+        self.pay();
     }
 
-    fn pay(&mut self, before: Duration) {
-        let cost = self.node.cpu().saturating_sub(before);
+    /// Pays for all that this thread has done since it paid last, and gives what that was.
+    fn pay(&mut self) -> Duration {
+        let used = self.node.cpu();
+        let cost = used.saturating_sub(self.paid.replace(used).unwrap_or(used));
         self.budget.spend(cost);
         self.stats.cpu += cost;
+        cost
     }
 
-    /// Finds the namespaces and whose they are.
-    fn find(&mut self, now: Instant, time: SystemTime) -> Result<Vec<Fault>, Fault> {
+    fn pay_cheap(&mut self) {
+        let cost = self.pay();
+        self.cheap.spend(cost);
+    }
+
+    /// Finds the namespaces and whose they are, and gives what keeps their names from being found.
+    fn find(&mut self, now: Instant, time: SystemTime) -> Result<Option<Fault>, Fault> {
         let host = self.node.host()?;
         self.spaces.walk(&mut self.node, host, now)?;
-        let ids: HashSet<_> = self
-            .spaces
-            .evidence()
-            .flat_map(|found| [&found.pod, &found.container])
-            .flatten()
-            .cloned()
-            .collect();
-        let unknown = !ids.is_subset(&self.asked);
-        self.asked = ids;
-        let mut faults = Vec::new();
-        faults.extend(self.names.refresh(unknown, time).err());
-        self.spaces.find_owners(&self.names);
+        let fault = self.called.refresh(self.spaces.evidence(), time);
+        self.spaces.find_owners(&self.called);
+        Ok(fault)
+    }
+
+    fn denied(&self) -> Option<Fault> {
         let (denied, all) = self.spaces.denied();
-        if denied > 0 {
-            faults.push(Fault {
-                what: format!("find pods in {}", self.options.proc_root.path().display()),
-                why: format!(
-                    "{denied} of {all} processes may not be looked at, and pods that have no others are missing: allow this user to read them (hidepid, SELinux and AppArmor can forbid it)"
-                ),
-                reason: "denied",
-            });
-        }
-        Ok(faults)
+        (denied > 0).then(|| Fault {
+            what: format!("find pods in {}", self.options.proc_root.path().display()),
+            why: format!(
+                "{denied} of {all} processes may not be looked at, and pods that have no others are missing: allow this user to read them (hidepid, SELinux and AppArmor can forbid it)"
+            ),
+            reason: "denied",
+        })
     }
 
     /// Finds out whether the counters can be relied on.
@@ -175,116 +180,83 @@ impl<N: Node> Engine<N> {
         self.options.gates && matches!(self.proof, Some((_, Ok(()))))
     }
 
-    fn readable(&self) -> Vec<NamespaceId> {
+    /// Namespaces that can be read, in that order.
+    fn sorted_by<K: Ord>(&self, key: impl Fn(&Memory) -> K) -> Vec<NamespaceId> {
         let spaces = self.spaces.all.iter();
-        let readable = spaces.filter(|(_, space)| !space.is_sandboxed);
-        readable.map(|(id, _)| *id).collect()
-    }
-
-    /// Namespaces that are so, the one that was read the longest ago first.
-    fn longest_waiting(&self, is_so: impl Fn(&Memory) -> bool) -> Vec<NamespaceId> {
-        let spaces = self.spaces.all.iter();
-        let mut waiting: Vec<_> = spaces
-            .filter(|(_, space)| !space.is_sandboxed && is_so(&space.memory))
-            .map(|(id, space)| (space.memory.read, *id))
+        let mut readable: Vec<_> = spaces
+            .filter(|(_, space)| !space.is_sandboxed)
+            .map(|(id, space)| (key(&space.memory), *id))
             .collect();
-        waiting.sort_unstable();
-        waiting.into_iter().map(|(_, id)| id).collect()
+        readable.sort_unstable();
+        readable.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Looks at a namespace, and gives whether that was enough.
     fn look(&mut self, id: NamespaceId, now: Instant) -> bool {
-        let may_gate = self.may_gate();
-        let Some(space) = self.spaces.all.get_mut(&id) else {
+        let Some(space) = self.spaces.all.get(&id) else {
             return true;
         };
-        let (Some(pid), Some((read, population, anchor))) =
-            (space.representative(), &space.memory.anchor)
-        else {
+        let Some(pid) = space.representative() else {
             return false;
         };
-        let circumstances = Circumstances {
-            age: now.saturating_duration_since(*read),
+        if !self.may_gate() || !space.memory.may_stand(now) {
+            return false;
+        }
+        let Ok(counters) = self.node.counters(pid) else {
+            return false;
+        };
+        let terms = Terms {
             interval: self.options.interval,
-            same_processes: *population == space.population,
             by_family: self.options.by_family,
         };
-        if !may_gate || circumstances.age >= MOST_HELD {
-            return false;
-        }
-        let Ok(everything) = self.node.counters(pid) else {
+        let population = space.population;
+        let Some(standing) = space.memory.standing(&counters, now, population, terms) else {
             return false;
         };
-        let Some((gate, counted)) = gates::judge(anchor, &everything, &circumstances) else {
-            return false;
-        };
-        // It may have gone elsewhere, or ended and left its number to another.
-        if !is_in(&mut self.node, pid, id) {
+        if !self.spaces.confirm(&mut self.node, id) {
             return false;
         }
-        space.memory.found = Some((*read, gate, counted));
+        if let Some(space) = self.spaces.all.get_mut(&id) {
+            space.memory.stand(standing);
+        }
         true
     }
 
     /// Reads the tables of a namespace.
     fn read(&mut self, id: NamespaceId, now: Instant, stop: &AtomicBool) {
         let may_skip = self.may_gate();
+        let space = self.spaces.all.get(&id);
+        let Some(pid) = space.and_then(Space::representative) else {
+            return;
+        };
+        let read = tables::read(&mut self.node, pid, may_skip, stop);
+        // It may have gone elsewhere, or ended and left its number to another.
+        if !self.spaces.confirm(&mut self.node, id) {
+            return;
+        }
         let Some(space) = self.spaces.all.get_mut(&id) else {
             return;
         };
-        let Some(pid) = space.representative() else {
-            return;
-        };
-        let memory = &mut space.memory;
-        let read = tables::read(&mut self.node, pid, may_skip, stop);
-        if !is_in(&mut self.node, pid, id) {
-            // Another process stands for it at the next tick, or it has ended.
-            return;
-        }
         match read {
-            Ok(tables) if tables.counted.is_trusted() => {
-                memory.read = Some(now);
-                memory.size = tables.counted.total();
-                memory.found = Some((now, Gate::Read, tables.counted));
-                memory.anchor =
-                    tables
-                        .still
-                        .filter(|_| tables.counted.is_complete())
-                        .map(|everything| {
-                            let counted = tables.counted;
-                            (
-                                now,
-                                space.population,
-                                Anchor {
-                                    counted,
-                                    everything,
-                                },
-                            )
-                        });
-                self.stats.skipped_tables += u64::from(tables.skipped);
-            }
             Ok(tables) => {
-                memory.read = Some(now);
-                let malformed = tables.counted.malformed;
-                memory.fault = Some(format!("{malformed} malformed or cut line(s)"));
+                self.stats.skipped_tables += u64::from(tables.skipped);
+                space.memory.keep(&tables, now, space.population);
             }
             Err(LookError::Gone | LookError::Stopped) => {}
-            Err(error) => {
-                memory.read = Some(now);
-                memory.fault = Some(error.to_string());
-            }
+            Err(error) => space.memory.fail(error.to_string(), now),
         }
     }
 
     /// What was found, by owner, and forgets it: it is told once.
     fn tell(&mut self, now: Instant, mut faults: Vec<Fault>) -> Pods {
-        let is_exhausted = !self.budget.allows(now);
+        let is_exhausted = !(self.budget.allows(now) && self.cheap.allows(now));
         let stats = &mut self.stats;
         (stats.pods, stats.containers, stats.unowned, stats.sandboxed) = (0, 0, 0, 0);
         let mut failed = Vec::new();
         let mut sums = Vec::new();
         for space in self.spaces.all.values_mut() {
             if space.is_sandboxed {
+                space.memory.miss();
                 stats.sandboxed += 1;
                 continue;
             }
@@ -293,20 +265,8 @@ impl<N: Node> Engine<N> {
                 Key::Container(_) => stats.containers += 1,
                 Key::Unowned => stats.unowned += 1,
             }
-            let Memory {
-                found,
-                fault,
-                size,
-                gate,
-                ..
-            } = &mut space.memory;
-            let told = found.take().map(|(read, gate, counted)| Told {
-                counted,
-                gate,
-                age: now.saturating_duration_since(read),
-            });
-            *gate = told.map_or(Gate::Read, |told| told.gate);
-            match (&told, fault.take()) {
+            let (told, fault) = space.memory.tell(now);
+            match (&told, fault) {
                 (Some(told), _) => {
                     if let Some(times) = stats.told.get_mut(told.gate as usize) {
                         *times += 1;
@@ -318,8 +278,7 @@ impl<N: Node> Engine<N> {
                 }
                 (None, None) => stats.gaps_budget += u64::from(is_exhausted),
             }
-            let size = told.map_or(*size, |told| told.counted.total());
-            sums.push((space.owner.clone(), Sum::of(told, size)));
+            sums.push((space.owner.clone(), Sum::of(told, space.memory.size())));
         }
         let Table {
             owners,
@@ -368,7 +327,7 @@ impl<N: Node> Engine<N> {
         match key {
             Key::Pod(uid) => Owner::Pod {
                 uid: Arc::clone(uid),
-                name: self.names.of_pod(uid).cloned(),
+                name: self.called.of_pod(uid).cloned(),
             },
             Key::Container(id) => Owner::Container { id: Arc::clone(id) },
             Key::Unowned => Owner::Other,
@@ -382,10 +341,29 @@ impl<N: Node> Engine<N> {
             .filter(|(_, space)| !space.is_sandboxed)
             .map(|(id, space)| Candidate {
                 id: *id,
-                gate: space.memory.gate,
-                read: space.memory.read,
-                anchored: space.memory.anchor.as_ref().map(|(read, ..)| *read),
+                gate: space.memory.gate(),
+                read: space.memory.stands_on(),
             });
         self.queue = plan::plan(candidates.collect(), now, self.options.interval);
     }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod machine;
+
+#[cfg(test)]
+#[path = "simulation_tests.rs"]
+mod simulation;
+
+#[cfg(test)]
+#[path = "identity_tests.rs"]
+mod identity_tests;
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod load_tests;
+
+#[cfg(test)]
+#[path = "random_tests.rs"]
+mod random_tests;

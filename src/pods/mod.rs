@@ -5,9 +5,11 @@
 //! only if what was seen no longer tells.
 
 mod budget;
+mod called;
 pub mod cgroup;
 pub mod engine;
 mod gates;
+mod memory;
 pub mod names;
 pub mod node;
 mod owners;

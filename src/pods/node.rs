@@ -200,7 +200,12 @@ impl Node for ProcNode {
     fn counters(&mut self, pid: u32) -> Result<Everything, LookError> {
         self.files.turn_to(&self.root.join(&format!("{pid}/net")));
         self.files.everything().map_err(|error| match error {
-            CountersError::Read { cause, .. } if is_gone(&cause) => LookError::Gone,
+            // A file that this kernel does not have says nothing of the process.
+            CountersError::Read { cause, .. }
+                if is_gone(&cause) && self.namespace(pid).is_err() =>
+            {
+                LookError::Gone
+            }
             error => LookError::Failed(error.to_string()),
         })
     }
@@ -260,5 +265,39 @@ fn io_error(cause: OpenError) -> io::Error {
     match cause {
         OpenError::Io(cause) => cause,
         OpenError::NotAFile(_) => io::Error::other(cause.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(root: &std::path::Path) -> ProcNode {
+        ProcNode::new(&Options {
+            proc_root: ProcRoot::new(root),
+            container_logs_dir: root.join("nowhere"),
+            most: 1,
+            gates: true,
+            cpu_budget: 1.0,
+            interval: Duration::from_secs(1),
+            by_family: false,
+        })
+    }
+
+    #[test]
+    fn a_kernel_without_a_counter_is_no_process_that_has_ended() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("5/net")).unwrap();
+        std::fs::write(root.path().join("5/net/tcp"), "  sl  local_address\n").unwrap();
+        let mut node = node(root.path());
+        assert!(matches!(node.counters(5), Err(LookError::Failed(_))));
+        assert!(matches!(node.counters(6), Err(LookError::Gone)));
+        let stop = AtomicBool::new(false);
+        assert!(matches!(node.table(5, Family::Ipv4, &stop), Ok(Some(_))));
+        assert!(matches!(node.table(5, Family::Ipv6, &stop), Ok(None)));
+        assert!(matches!(
+            node.table(6, Family::Ipv4, &stop),
+            Err(LookError::Gone)
+        ));
     }
 }

@@ -74,8 +74,10 @@ fn together(one: Counted, other: Counted) -> Counted {
 #[derive(Debug, Default)]
 pub(super) struct Shown(BTreeSet<Key>);
 
-/// Who is not shown takes the place of who is if it has more than so many times the sockets.
+/// Who is not shown takes the place of who is if it has more than so many times the sockets,
 const MUCH_BUSIER: u64 = 2;
+/// and so many more: what few sockets do tells nothing.
+const MORE: u64 = 10;
 
 /// All owners, and all others together.
 #[derive(Debug, Default)]
@@ -113,12 +115,13 @@ impl Shown {
             .owners
             .iter()
             .map(|(key, sum)| {
-                let handicap = if self.0.contains(key) { MUCH_BUSIER } else { 1 };
-                (
-                    sum.size.saturating_mul(handicap),
-                    self.0.contains(key),
-                    key.clone(),
-                )
+                let is_shown = self.0.contains(key);
+                let busy = if is_shown {
+                    sum.size.saturating_mul(MUCH_BUSIER).saturating_add(MORE)
+                } else {
+                    sum.size
+                };
+                (busy, is_shown, key.clone())
             })
             .collect();
         ranked.sort_unstable_by(|one, other| {

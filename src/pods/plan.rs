@@ -13,10 +13,8 @@ pub(super) struct Candidate {
     pub(super) id: NamespaceId,
     /// How it was told of with this tick; as one to be read if it was not.
     pub(super) gate: Gate,
-    /// When it was last read.
+    /// When it was read: the last time, or what a gate stands on.
     pub(super) read: Option<Instant>,
-    /// When it was read that its gates stand on.
-    pub(super) anchored: Option<Instant>,
 }
 
 /// One to be read.
@@ -30,42 +28,34 @@ pub(super) struct Turn {
 
 /// Spreads over the time until the next tick what did not pass a gate at this one, and readings that stand and will not for long.
 ///
-/// The longest-waiting goes first. Readings that stand end at different times if with every tick so many of the oldest are renewed.
+/// The longest-waiting goes first.
 pub(super) fn plan(
     mut candidates: Vec<Candidate>,
     now: Instant,
     interval: Duration,
 ) -> VecDeque<Turn> {
     candidates.sort_unstable_by_key(|candidate| (candidate.read, candidate.id));
-    let mut shares = [
+    let mut renewals = [
         (Gate::Hold, MOST_HELD),
-        (Gate::Derive, interval * MOST_DERIVED),
+        (Gate::Derive, MOST_HELD.min(interval * MOST_DERIVED)),
     ]
     .map(|(gate, longest)| {
-        let all = candidates.iter().filter(|found| found.gate == gate).count();
-        let ticks = longest.as_nanos() / interval.as_nanos().max(1);
-        let ticks = usize::try_from(ticks).unwrap_or(usize::MAX);
-        (gate, longest, all.div_ceil(ticks.saturating_sub(1).max(1)))
+        let gated = candidates.iter().filter(|found| found.gate == gate);
+        let age = |read| now.saturating_duration_since(read);
+        let ages: Vec<_> = gated.map(|found| found.read.map_or(longest, age)).collect();
+        (gate, renewals(&ages, interval, longest))
     });
     let mut turns = Vec::new();
-    for Candidate {
-        id, gate, anchored, ..
-    } in candidates
-    {
-        let share = shares.iter_mut().find(|share| share.0 == gate);
-        let anyway = match share {
-            None => false,
-            Some((_, longest, left)) => {
-                let ends = anchored
-                    .is_none_or(|read| now.saturating_duration_since(read) + interval >= *longest);
-                if *left == 0 && !ends {
-                    continue;
-                }
-                *left = left.saturating_sub(1);
-                true
+    for Candidate { id, gate, .. } in candidates {
+        let renewal = renewals.iter_mut().find(|renewal| renewal.0 == gate);
+        match renewal {
+            None => turns.push((id, false)),
+            Some((_, 0)) => {}
+            Some((_, left)) => {
+                *left -= 1;
+                turns.push((id, true));
             }
-        };
-        turns.push((id, anyway));
+        }
     }
     let slot = interval / u32::try_from(turns.len() + 1).unwrap_or(u32::MAX);
     let places = turns.into_iter().zip(1_u32..);
@@ -77,3 +67,21 @@ pub(super) fn plan(
         })
         .collect()
 }
+
+/// How many of the oldest readings to renew before the next tick, so that none gets as old as `longest` and as few as can be are read at
+/// a time, however many were read at once before. `ages` begin with the oldest.
+fn renewals(ages: &[Duration], interval: Duration, longest: Duration) -> usize {
+    // Who stands beyond the next tick can wait for its slot; there are as many as readings, until the last of them is too old.
+    let usable = longest.saturating_sub(interval);
+    let slot = (usable.as_nanos() / ages.len().max(1) as u128).max(1);
+    let places = ages.iter().zip(1_usize..);
+    let needed = places.map(|(age, place)| {
+        let slots_left = usable.saturating_sub(*age).as_nanos().div_ceil(slot);
+        place.saturating_sub(usize::try_from(slots_left).unwrap_or(usize::MAX))
+    });
+    needed.max().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

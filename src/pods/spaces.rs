@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::called::Called;
 use super::cgroup::Evidence;
-use super::names::Names;
 use super::node::{About, Entry, Node, is_gone_io};
 use crate::source::Fault;
 use crate::source::proc_root::NamespaceId;
@@ -36,34 +36,40 @@ pub(super) struct Space<M> {
     pub(super) population: u64,
     /// What is remembered; nothing once it is another namespace.
     pub(super) memory: M,
-    /// The processes in it, the oldest first.
+    /// The processes in it, who was there first first.
     members: BTreeMap<Member, About>,
     representative: Option<Member>,
+    /// The walk after which the representative was last seen in it.
+    confirmed: u64,
 }
 
-/// A process, by when it began and its number.
-type Member = (u64, u32);
+/// A process in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    /// The walk that found it there first.
+    joined: u64,
+    start: u64,
+    pid: u32,
+}
 
 impl<M> Space<M> {
     /// The process that it is looked at through.
     pub(super) fn representative(&self) -> Option<u32> {
-        self.representative.map(|(_, pid)| pid)
+        self.representative.map(|member| member.pid)
     }
 
     fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.members.values().map(|about| &about.evidence)
     }
 
-    /// Whose it is. Older processes know better: who enters a namespace later need not belong to it.
-    fn find_owner(&self, names: &Names) -> Key {
+    /// Whose it is. Who was there first knows best: who enters a namespace later, however old, need not belong to it.
+    fn find_owner(&self, called: &Called) -> Key {
         let pod = || self.evidence().find_map(|found| found.pod.clone());
-        let by_name = || {
-            self.evidence().find_map(|found| {
-                let container = found.container.as_ref()?;
-                names.pod_of_container(container).map(|(uid, _)| uid)
-            })
-        };
         let container = || self.evidence().find_map(|found| found.container.clone());
+        let by_name = || {
+            let mut containers = self.evidence().filter_map(|found| found.container.as_ref());
+            containers.find_map(|id| called.pod_of(id))
+        };
         pod()
             .or_else(by_name)
             .map(Key::Pod)
@@ -80,9 +86,12 @@ pub(super) struct Spaces<M> {
     entries: Vec<Entry>,
     /// The number of the walk.
     walk: u64,
+    host: Option<NamespaceId>,
+    /// When the first walk was, and how long after it the last.
+    walked: Option<(Instant, Duration)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Process {
     inode: u64,
     seen: u64,
@@ -102,8 +111,8 @@ enum Place {
 /// A process that is so young may still be on its way to its namespace and its cgroup.
 const YOUNG: Duration = Duration::from_secs(10);
 
-/// With so many walks every process is looked at anew, for it may have moved.
-const WALKS_FOR_ALL: u64 = 20;
+/// So often every process is looked at anew, for it may have moved.
+const RENEWED: Duration = Duration::from_mins(10);
 
 impl<M: Default> Spaces<M> {
     /// Finds out which there are, through processes that have come or gone since the last walk.
@@ -113,12 +122,20 @@ impl<M: Default> Spaces<M> {
         host: NamespaceId,
         now: Instant,
     ) -> Result<(), Fault> {
+        if self.host.replace(host) != Some(host) {
+            // Another proc, or another host: no number means what it did.
+            self.processes.clear();
+            self.all.clear();
+        }
         let mut entries = std::mem::take(&mut self.entries);
         node.processes(&mut entries)?;
         self.walk += 1;
+        let (began, last) = self.walked.unwrap_or((now, Duration::ZERO));
+        let times = (last, now.saturating_duration_since(began));
+        self.walked = Some((began, times.1));
         let mut unknown = Vec::new();
         for entry in &entries {
-            if !self.is_known(node, *entry) {
+            if !self.is_known(node, *entry) || is_renewed(entry.pid, times) {
                 unknown.push(*entry);
             }
         }
@@ -148,7 +165,7 @@ impl<M: Default> Spaces<M> {
         };
         let is_same = process.inode == entry.inode
             || match process.place {
-                Place::In(_, (start, _)) => node.start(entry.pid).is_ok_and(|found| found == start),
+                Place::In(_, member) => is_still(node, member),
                 Place::Host | Place::Denied => false,
             };
         if !is_same {
@@ -156,23 +173,38 @@ impl<M: Default> Spaces<M> {
         }
         process.inode = entry.inode;
         process.seen = self.walk;
-        let is_settled = process.looked.saturating_duration_since(process.first) >= YOUNG;
-        let is_due = (u64::from(entry.pid) + self.walk).is_multiple_of(WALKS_FOR_ALL);
-        is_settled && !is_due
+        process.looked.saturating_duration_since(process.first) >= YOUNG
     }
 
     /// Finds out where a process is.
     fn look(&mut self, node: &mut impl Node, entry: Entry, host: NamespaceId, now: Instant) {
         let pid = entry.pid;
-        let found = place(node, pid, host);
-        let known = self.processes.get(&pid);
-        let first = known.map_or(now, |process| process.first);
-        let before = known.map(|process| process.place);
-        let Some((place, about)) = found else {
-            self.forget(pid);
-            return;
+        let before = self.processes.get(&pid).copied();
+        let (place, about) = match find(node, pid, host) {
+            Found::Gone => {
+                self.forget(pid);
+                return;
+            }
+            Found::Host => (Place::Host, None),
+            Found::Denied => (Place::Denied, None),
+            Found::In(id, about) => {
+                let joined = match before.map(|process| process.place) {
+                    Some(Place::In(known, member))
+                        if known == id && member.start == about.start =>
+                    {
+                        member.joined
+                    }
+                    _ => self.walk,
+                };
+                let member = Member {
+                    joined,
+                    start: about.start,
+                    pid,
+                };
+                (Place::In(id, member), Some(about))
+            }
         };
-        if before.is_some_and(|before| before != place) {
+        if before.is_some_and(|process| process.place != place) {
             self.forget(pid);
         }
         if let (Place::In(id, member), Some(about)) = (place, about) {
@@ -183,7 +215,7 @@ impl<M: Default> Spaces<M> {
         let process = Process {
             inode: entry.inode,
             seen: self.walk,
-            first,
+            first: before.map_or(now, |process| process.first),
             looked: now,
             place,
         };
@@ -210,6 +242,16 @@ impl<M: Default> Spaces<M> {
     fn represent(&mut self, node: &mut impl Node) {
         let mut strays = Vec::new();
         for (id, space) in &mut self.all {
+            // Who came is elsewhere if all who were there have left, and that namespace only has the number of this one.
+            let newest = space.members.last_key_value();
+            if newest.is_some_and(|(member, _)| member.joined == self.walk)
+                && let Some(old) = space.representative
+                && space.members.contains_key(&old)
+                && !is_in(node, old.pid, *id)
+            {
+                space.members.remove(&old);
+                strays.push(old.pid);
+            }
             while space
                 .representative
                 .is_none_or(|member| !space.members.contains_key(&member))
@@ -218,12 +260,16 @@ impl<M: Default> Spaces<M> {
                     break;
                 };
                 let member = *member;
-                if is_in(node, member.1, *id) {
+                if is_in(node, member.pid, *id) {
                     space.representative = Some(member);
+                    if member.joined > space.confirmed {
+                        // Nobody saw the two together, so this may be another namespace of that number.
+                        space.memory = M::default();
+                    }
                 } else {
                     // It has ended or moved, and is found again where it is.
                     space.members.remove(&member);
-                    strays.push(member.1);
+                    strays.push(member.pid);
                 }
             }
         }
@@ -233,10 +279,31 @@ impl<M: Default> Spaces<M> {
         self.all.retain(|_, space| !space.members.is_empty());
     }
 
+    /// Whether what was just seen through its representative was of this namespace.
+    ///
+    /// If not, that process has ended or moved, and the next walk finds another.
+    pub(super) fn confirm(&mut self, node: &mut impl Node, id: NamespaceId) -> bool {
+        let Some(space) = self.all.get_mut(&id) else {
+            return false;
+        };
+        let Some(member) = space.representative else {
+            return false;
+        };
+        // In this order: if it is still the same process in the end, it was that process that was there before.
+        if is_in(node, member.pid, id) && is_still(node, member) {
+            space.confirmed = self.walk;
+            return true;
+        }
+        if let Some(process) = self.processes.get_mut(&member.pid) {
+            process.looked = process.first;
+        }
+        false
+    }
+
     /// Finds out whose they are. What was remembered of one that turns out to be another's is forgotten.
-    pub(super) fn find_owners(&mut self, names: &Names) {
+    pub(super) fn find_owners(&mut self, called: &Called) {
         for space in self.all.values_mut() {
-            let owner = space.find_owner(names);
+            let owner = space.find_owner(called);
             if owner != space.owner {
                 space.owner = owner;
                 space.memory = M::default();
@@ -261,21 +328,50 @@ impl<M: Default> Spaces<M> {
 }
 
 /// Whether a process is in that namespace.
-pub(super) fn is_in(node: &mut impl Node, pid: u32, id: NamespaceId) -> bool {
+fn is_in(node: &mut impl Node, pid: u32, id: NamespaceId) -> bool {
     node.namespace(pid).is_ok_and(|found| found == id)
 }
 
-/// Where a process is, and what it says of itself if that is not the host's namespace; nothing if it ends or moves just now.
-fn place(node: &mut impl Node, pid: u32, host: NamespaceId) -> Option<(Place, Option<About>)> {
-    let denied = |error: &std::io::Error| (!is_gone_io(error)).then_some((Place::Denied, None));
+/// Whether it is still that process, and not another with its number.
+fn is_still(node: &mut impl Node, member: Member) -> bool {
+    node.start(member.pid)
+        .is_ok_and(|start| start == member.start)
+}
+
+/// Whether it is a process's turn to be looked at anew, with the last walk and this one so long after the first. Each has a second of its
+/// own, so that they do not come together.
+fn is_renewed(pid: u32, (last, now): (Duration, Duration)) -> bool {
+    let every = RENEWED.as_secs();
+    let times = |time: Duration| (time.as_secs() + u64::from(pid) % every) / every;
+    times(now) != times(last)
+}
+
+/// Where a process is.
+enum Found {
+    Host,
+    In(NamespaceId, About),
+    /// We may not look.
+    Denied,
+    /// It ends or moves just now.
+    Gone,
+}
+
+fn find(node: &mut impl Node, pid: u32, host: NamespaceId) -> Found {
+    let failed = |error: &std::io::Error| {
+        if is_gone_io(error) {
+            Found::Gone
+        } else {
+            Found::Denied
+        }
+    };
     let id = match node.namespace(pid) {
-        Ok(id) if id == host => return Some((Place::Host, None)),
+        Ok(id) if id == host => return Found::Host,
         Ok(id) => id,
-        Err(error) => return denied(&error),
+        Err(error) => return failed(&error),
     };
-    let about = match node.about(pid) {
-        Ok(about) => about,
-        Err(error) => return denied(&error),
-    };
-    is_in(node, pid, id).then_some((Place::In(id, (about.start, pid)), Some(about)))
+    match node.about(pid) {
+        Ok(about) if is_in(node, pid, id) => Found::In(id, about),
+        Ok(_) => Found::Gone,
+        Err(error) => failed(&error),
+    }
 }

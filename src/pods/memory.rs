@@ -1,0 +1,145 @@
+//! What is remembered of a namespace from one tick to the next.
+
+use std::time::{Duration, Instant};
+
+use super::Gate;
+use super::gates::{self, Anchor, Circumstances, MOST_HELD};
+use super::owners::Told;
+use super::tables::Tables;
+use crate::source::Counted;
+use crate::source::counters::Everything;
+
+/// What is remembered of a namespace.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// The last reading that the counters are known of, when that was, and which processes there were.
+    anchor: Option<(Instant, u64, Anchor)>,
+    /// What was found since the last tick, with the time of the reading that it stands on.
+    found: Option<(Instant, Gate, Counted)>,
+    /// How it was told of with the last tick; as one to be read if it was not.
+    gate: Gate,
+    /// When it was last read.
+    read: Option<Instant>,
+    /// When it was last told of.
+    told: Option<Instant>,
+    /// Sockets, the last time that they were counted.
+    size: u64,
+    /// Why it could not be read since the last tick.
+    fault: Option<String>,
+}
+
+/// What is the same for all namespaces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) interval: Duration,
+    pub(super) by_family: bool,
+}
+
+impl Memory {
+    /// Whether a look may do for a reading.
+    pub(super) fn may_stand(&self, now: Instant) -> bool {
+        let age = |read| now.saturating_duration_since(read);
+        let anchor = self.anchor.as_ref();
+        anchor.is_some_and(|(read, ..)| age(*read) < MOST_HELD)
+    }
+
+    /// What stands of what was read before, now that the counters say this.
+    pub(super) fn standing(
+        &self,
+        counters: &Everything,
+        now: Instant,
+        population: u64,
+        terms: Terms,
+    ) -> Option<(Instant, Gate, Counted)> {
+        let (read, then, anchor) = self.anchor.as_ref()?;
+        let circumstances = Circumstances {
+            age: now.saturating_duration_since(*read),
+            interval: terms.interval,
+            same_processes: *then == population,
+            by_family: terms.by_family,
+        };
+        let (gate, counted) = gates::judge(anchor, counters, &circumstances)?;
+        Some((*read, gate, counted))
+    }
+
+    /// Takes in what a look found.
+    pub(super) fn stand(&mut self, standing: (Instant, Gate, Counted)) {
+        self.found = Some(standing);
+    }
+
+    /// Takes in what was read.
+    pub(super) fn keep(&mut self, tables: &Tables, now: Instant, population: u64) {
+        let Tables { counted, still, .. } = *tables;
+        self.read = Some(now);
+        if !counted.is_trusted() {
+            self.fault = Some(format!("{} malformed or cut line(s)", counted.malformed));
+            return;
+        }
+        self.size = counted.total();
+        self.found = Some((now, Gate::Read, counted));
+        let still = still.filter(|_| counted.is_complete());
+        self.anchor = still.map(|everything| {
+            let anchor = Anchor {
+                counted,
+                everything,
+            };
+            (now, population, anchor)
+        });
+    }
+
+    /// Takes in that it could not be read.
+    pub(super) fn fail(&mut self, why: String, now: Instant) {
+        self.read = Some(now);
+        self.fault = Some(why);
+    }
+
+    /// What is told of it at `now`, or why it could not be read. Both are forgotten: they are told once.
+    pub(super) fn tell(&mut self, now: Instant) -> (Option<Told>, Option<String>) {
+        let told = self.found.take().map(|(read, gate, counted)| Told {
+            counted,
+            gate,
+            age: now.saturating_duration_since(read),
+        });
+        self.gate = told.map_or(Gate::Read, |told| told.gate);
+        if let Some(told) = &told {
+            self.told = Some(now);
+            self.size = told.counted.total();
+        }
+        (told, self.fault.take())
+    }
+
+    /// Forgets what was found and not told: it is not of the next interval.
+    pub(super) fn miss(&mut self) {
+        self.found = None;
+        self.fault = None;
+        self.gate = Gate::Read;
+    }
+
+    pub(super) fn has_found(&self) -> bool {
+        self.found.is_some()
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    pub(super) fn read(&self) -> Option<Instant> {
+        self.read
+    }
+
+    pub(super) fn told(&self) -> Option<Instant> {
+        self.told
+    }
+
+    /// When it was read: the last time, or what its gate stands on.
+    pub(super) fn stands_on(&self) -> Option<Instant> {
+        match self.gate {
+            Gate::Read => self.read,
+            Gate::Hold | Gate::Derive => self.anchor.as_ref().map(|(read, ..)| *read),
+        }
+    }
+}
