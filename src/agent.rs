@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::shipping::Shipping;
 use crate::config::Config;
-use crate::reader::{Done, Moment, Readers};
+use crate::reader::{Done, Moment, OfPods, OfSource, Readers};
 use crate::sample::{Sample, Vitals};
 use crate::schedule::Schedule;
 use crate::source::namespace::Namespace;
@@ -59,27 +59,7 @@ pub async fn run(
         };
         let (reading, pods) = readers.read(at, || until(patience, stop.clone())).await;
         let reading_took = moment() - began;
-        let mut sample = Sample::at(time);
-        let mut resident_bytes = None;
-        match reading {
-            Some(Ok(Done {
-                reading: Err(ReadError::Impossible(why)),
-                ..
-            })) if first => {
-                anyhow::bail!(
-                    "--source diag is not possible here: {why}; --source auto reads the tables"
-                );
-            }
-            Some(Ok(done)) => {
-                sample.add(done.reading);
-                resident_bytes = done.resident_bytes;
-            }
-            Some(Err(fault)) => sample.faults.push(fault),
-            None => {}
-        }
-        if let Some(pods) = pods {
-            sample.add_pods(pods);
-        }
+        let (mut sample, resident_bytes) = gather(time, reading, pods, first)?;
         first = false;
         faults.log(&sample);
         sample.vitals = Some(Vitals {
@@ -132,6 +112,42 @@ pub async fn run(
         shipping.drain().await;
     }
     Ok(())
+}
+
+/// The sample of a tick, and the memory that the agent has.
+fn gather(
+    time: SystemTime,
+    reading: Option<Result<OfSource, Fault>>,
+    pods: Option<Result<OfPods, Fault>>,
+    first: bool,
+) -> anyhow::Result<(Sample, Option<u64>)> {
+    let mut sample = Sample::at(time);
+    let mut resident_bytes = None;
+    match reading {
+        Some(Ok(Done {
+            reading: Err(ReadError::Impossible(why)),
+            ..
+        })) if first => {
+            anyhow::bail!(
+                "--source diag is not possible here: {why}; --source auto reads the tables"
+            );
+        }
+        Some(Ok(done)) => {
+            sample.add(done.reading);
+            resident_bytes = done.resident_bytes;
+        }
+        Some(Err(fault)) => sample.faults.push(fault),
+        None => {}
+    }
+    match pods {
+        Some(Ok(done)) => {
+            sample.add_pods(done.reading);
+            resident_bytes = resident_bytes.or(done.resident_bytes);
+        }
+        Some(Err(fault)) => sample.faults.push(fault),
+        None => {}
+    }
+    Ok((sample, resident_bytes))
 }
 
 #[expect(

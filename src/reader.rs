@@ -26,20 +26,26 @@ pub struct Moment {
     pub time: SystemTime,
 }
 
-/// A reading of one scope.
+/// What a thread has read.
 #[derive(Debug)]
-pub struct Done {
+pub struct Done<R> {
     /// The reading.
-    pub reading: Result<Reading, ReadError>,
+    pub reading: R,
     /// The memory that the process has after it; nothing where the proc root does not show that.
     pub resident_bytes: Option<u64>,
 }
 
+/// What there is of the host, or of a namespace by itself.
+pub type OfSource = Done<Result<Reading, ReadError>>;
+
+/// What there is of pods.
+pub type OfPods = Done<Result<Pods, Fault>>;
+
 /// What reads: the host or a namespace by itself, pods, or both.
 #[derive(Debug)]
 pub struct Readers {
-    source: Option<Reader<Done>>,
-    pods: Option<Reader<Result<Pods, Fault>>>,
+    source: Option<Reader<OfSource>>,
+    pods: Option<Reader<OfPods>>,
 }
 
 impl Readers {
@@ -63,7 +69,10 @@ impl Readers {
         &mut self,
         moment: Moment,
         patience: impl Fn() -> P,
-    ) -> (Option<Result<Done, Fault>>, Option<Result<Pods, Fault>>) {
+    ) -> (
+        Option<Result<OfSource, Fault>>,
+        Option<Result<OfPods, Fault>>,
+    ) {
         tokio::join!(
             async {
                 match &mut self.source {
@@ -73,7 +82,7 @@ impl Readers {
             },
             async {
                 match &mut self.pods {
-                    Some(reader) => Some(reader.read(moment, patience()).await.flatten()),
+                    Some(reader) => Some(reader.read(moment, patience()).await),
                     None => None,
                 }
             }
@@ -92,7 +101,7 @@ struct Reader<A> {
     what: String,
 }
 
-impl Reader<Done> {
+impl Reader<OfSource> {
     /// Starts a thread that reads one scope.
     fn start(options: Options) -> io::Result<Self> {
         let directory = options.proc_root.join(options.scope.directory());
@@ -113,11 +122,12 @@ impl Reader<Done> {
     }
 }
 
-impl Reader<Result<Pods, Fault>> {
+impl Reader<OfPods> {
     /// Starts a thread that reads pods: with every request, and between them what it puts off.
     fn of_pods(options: pods::Options, clock: fn() -> Instant) -> io::Result<Self> {
         let what = format!("read pods in {}", options.proc_root.path().display());
         Self::spawn("pods", what, move |wanted, give, stop| {
+            let root = options.proc_root.clone();
             let node = ProcNode::new(&options);
             let mut engine = Engine::new(options, node);
             loop {
@@ -127,7 +137,11 @@ impl Reader<Result<Pods, Fault>> {
                 };
                 match moment {
                     Ok(Moment { now, time }) => {
-                        if give.blocking_send(engine.tick(now, time, stop)).is_err() {
+                        let done = Done {
+                            reading: engine.tick(now, time, stop),
+                            resident_bytes: namespace::resident_bytes(&root),
+                        };
+                        if give.blocking_send(done).is_err() {
                             break;
                         }
                         // That was for this tick, and what is read until the next one is wanted.

@@ -43,6 +43,7 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
     });
     let pods = config.pods.as_ref().map(|options| pods::Options {
         cpu_budget: UNBOUNDED,
+        at_once: PATIENCE / 2,
         ..options.clone()
     });
     let mut readers = Readers::start(source.as_ref(), pods.as_ref(), Instant::now)?;
@@ -59,8 +60,10 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
         Some(Err(fault)) => sample.faults.push(fault),
         None => {}
     }
-    if let Some(pods) = pods {
-        sample.add_pods(pods);
+    match pods {
+        Some(Ok(done)) => sample.add_pods(done.reading),
+        Some(Err(fault)) => sample.faults.push(fault),
+        None => {}
     }
     Ok(sample)
 }

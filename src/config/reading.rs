@@ -12,6 +12,9 @@ use crate::source::{self, Choice, Scope};
 
 const MOST_PODS: usize = 4096;
 
+/// A sample does not wait longer for what is read with its tick.
+const MOST_AT_ONCE: Duration = Duration::from_millis(500);
+
 /// What is wanted of readings.
 pub(super) struct Wanted {
     scopes: Scopes,
@@ -96,6 +99,7 @@ impl Wanted {
             most: self.most_pods,
             gates: self.gates,
             cpu_budget: self.cpu_budget,
+            at_once: (interval / 10).min(MOST_AT_ONCE),
             interval,
             by_family: self.states_of_pods && metrics.tell_families_apart(),
         })

@@ -93,15 +93,16 @@ impl<N: Node> Engine<N> {
             self.look(id, now);
             self.pay_cheap();
         }
-        // Who has nothing to tell is read now, as far as the budget goes.
+        // Who has nothing to tell is read now, as far as the budget goes, and the time that others wait for it.
+        let mut left = self.options.at_once;
         for id in self.sorted_by(Memory::read) {
-            if stop.load(Ordering::Relaxed) || !self.budget.allows(now) {
+            if stop.load(Ordering::Relaxed) || left.is_zero() || !self.budget.allows(now) {
                 break;
             }
             let space = self.spaces.all.get(&id);
             if space.is_some_and(|space| !space.memory.has_found()) {
                 self.read(id, now, stop);
-                self.pay();
+                left = left.saturating_sub(self.pay());
             }
         }
         faults.extend(self.denied());

@@ -39,6 +39,8 @@ pub struct Options {
     pub gates: bool,
     /// CPU time per time: 0.02 is 2 % of one core.
     pub cpu_budget: f64,
+    /// CPU time that a tick may use to read what has nothing to tell, in the time that the sample waits for it.
+    pub at_once: Duration,
     /// Time between two ticks.
     pub interval: Duration,
     /// Whether the families must be told apart, which is not possible without a reading.

@@ -279,6 +279,7 @@ mod tests {
             most: 1,
             gates: true,
             cpu_budget: 1.0,
+            at_once: Duration::from_mins(1),
             interval: Duration::from_secs(1),
             by_family: false,
         })

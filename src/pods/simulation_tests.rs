@@ -39,6 +39,7 @@ impl Simulation {
             gates: true,
             cpu_budget: 0.02,
             interval: INTERVAL,
+            at_once: Duration::from_mins(1),
             by_family: false,
         };
         change(&mut options);

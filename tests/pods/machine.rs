@@ -173,6 +173,7 @@ impl Watch {
             gates: true,
             cpu_budget: 1e6,
             interval: INTERVAL,
+            at_once: Duration::from_mins(1),
             by_family: false,
         };
         change(&mut options);
