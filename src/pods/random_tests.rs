@@ -40,6 +40,13 @@ enum Event {
     HostIsAway,
 }
 
+/// Namespaces that a process left for another, or made so. It is found where it is in ten minutes at most.
+#[derive(Default)]
+struct Moved {
+    left: BTreeSet<Serial>,
+    made: BTreeSet<Serial>,
+}
+
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let choice = 0..1000_usize;
     let outside = prop_oneof![
@@ -71,7 +78,7 @@ fn process(machine: &Machine, choice: usize) -> Option<u32> {
     pids.get(choice % pids.len().max(1)).copied()
 }
 
-fn happen(machine: &mut Machine, event: &Event, moved: &mut BTreeSet<Serial>) {
+fn happen(machine: &mut Machine, event: &Event, moved: &mut Moved) {
     let chosen = |machine: &Machine, choice: usize| {
         let pid = process(machine, choice)?;
         Some((pid, machine.processes[&pid].space?))
@@ -101,11 +108,9 @@ fn happen(machine: &mut Machine, event: &Event, moved: &mut BTreeSet<Serial>) {
             if let Some((pid, space)) = chosen(machine, *choice) {
                 let owner = machine.spaces[space].owner.clone();
                 let to = (!to_host).then(|| machine.space(&owner, counts(3, 0, 0)));
-                moved.extend(to);
+                moved.made.extend(to);
+                moved.left.insert(space);
                 machine.move_to(pid, to);
-                if machine.spaces[space].ended.is_some() {
-                    moved.insert(space);
-                }
             }
         }
         Event::Sockets(choice, [listen, established, time_wait]) => {
@@ -124,12 +129,7 @@ fn happen(machine: &mut Machine, event: &Event, moved: &mut BTreeSet<Serial>) {
 }
 
 /// What an owner's namespaces can be said to hold together, each at its own time between `from` and `now`.
-fn possible(
-    machine: &Machine,
-    owner: &str,
-    from: Duration,
-    moved: &BTreeSet<Serial>,
-) -> BTreeSet<Vec<u64>> {
+fn possible(machine: &Machine, owner: &str, from: Duration, moved: &Moved) -> BTreeSet<Vec<u64>> {
     let now = machine.now;
     let mut sums = BTreeSet::from([vec![0; State::ALL.len()]]);
     let mut number_of_parts = 0;
@@ -138,12 +138,12 @@ fn possible(
             continue;
         }
         let ended_before = space.ended.is_some_and(|ended| ended < now);
-        if ended_before && !moved.contains(&serial) {
+        if ended_before && !moved.left.contains(&serial) {
             continue;
         }
-        // Who moves is found where it is in ten minutes at most. Who comes or goes in the middle of a tick is in it or not.
+        // Who comes or goes in the middle of a tick is in it or not.
         let came = space.history[0].0;
-        let may_be_missing = came == now || space.ended.is_some() || moved.contains(&serial);
+        let may_be_missing = came == now || space.ended.is_some() || moved.made.contains(&serial);
         let ends = space.history.iter().skip(1).map(|(time, _)| *time);
         let versions = space.history.iter().zip(ends.chain([Duration::MAX]));
         let held = versions.filter(|((_, _), until)| *until >= from);
@@ -167,7 +167,7 @@ fn possible(
     sums
 }
 
-fn check(simulation: &mut Simulation, pods: &Pods, moved: &BTreeSet<Serial>) {
+fn check(simulation: &mut Simulation, pods: &Pods, moved: &Moved) {
     let machine = simulation.machine();
     for reading in &pods.readings {
         let owner = OWNERS
@@ -187,7 +187,7 @@ fn check(simulation: &mut Simulation, pods: &Pods, moved: &BTreeSet<Serial>) {
 
 fn run(events: &[Event], gates: bool) {
     let mut simulation = Simulation::new(|options| options.gates = gates);
-    let mut moved = BTreeSet::new();
+    let mut moved = Moved::default();
     simulation.next = INTERVAL;
     for event in events {
         match event {
@@ -216,7 +216,7 @@ fn run(events: &[Event], gates: bool) {
                     continue;
                 }
                 let happening =
-                    move |machine: &mut Machine| happen(machine, &event, &mut BTreeSet::new());
+                    move |machine: &mut Machine| happen(machine, &event, &mut Moved::default());
                 machine.before = Some((CALLS[*call], pid, Box::new(happening)));
             }
             event => happen(simulation.machine(), event, &mut moved),
@@ -229,7 +229,7 @@ fn run(events: &[Event], gates: bool) {
         check(&mut simulation, &pods, &moved);
     }
     let pods = simulation.tick();
-    check(&mut simulation, &pods, &BTreeSet::new());
+    check(&mut simulation, &pods, &Moved::default());
     let alive = simulation
         .machine()
         .spaces
