@@ -244,16 +244,20 @@ pub const INSTRUMENTS: &[Instrument] = &[
         unit: "{reading}",
         kind: Kind::Counter,
         description: "Times that a namespace was not told of",
-        meaning: "`budget`: its turn did not come within `--pods-cpu-budget`. `failed`: it could not be read; the log says why.",
+        meaning: "`budget`: its turn did not come within `--pods-cpu-budget`. `waiting`: it was new or had changed, and its turn comes after the tick. `failed`: it could not be read; the log says why.",
         attributes: &[Attribute {
             key: "tcpgauge.gap.reason",
-            values: "`budget`, `failed`",
+            values: "`budget`, `waiting`, `failed`",
             only_with: None,
         }],
         of_pods: None,
         group: Group::Own,
         values: Values::PodsBy("tcpgauge.gap.reason", |stats| {
-            vec![("budget", stats.gaps_budget), ("failed", stats.gaps_failed)]
+            vec![
+                ("budget", stats.gaps_budget),
+                ("waiting", stats.gaps_waiting),
+                ("failed", stats.gaps_failed),
+            ]
         }),
     },
     Instrument {

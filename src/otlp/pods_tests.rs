@@ -287,6 +287,7 @@ fn what_is_exported_of_how_pods_are_read_is_what_the_sample_says() {
             told: [6, 7, 8],
             skipped_tables: 9,
             gaps_budget: 10,
+            gaps_waiting: 13,
             gaps_failed: 11,
             cpu: Duration::from_millis(12_500),
         },
@@ -299,7 +300,7 @@ fn what_is_exported_of_how_pods_are_read_is_what_the_sample_says() {
         ("reading_age", "a=1"),
         ("readings", "derive=8 hold=7 read=6"),
         ("skipped_tables", "=9"),
-        ("gaps", "budget=10 failed=11"),
+        ("gaps", "budget=10 failed=11 waiting=13"),
         ("cpu", "=12.5"),
     ] {
         let name = format!("tcpgauge.pods.{name}");

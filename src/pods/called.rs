@@ -30,7 +30,7 @@ impl Called {
         }
     }
 
-    /// Finds names for those who are `alive`, and forgets all others. What is wrong is given once.
+    /// Finds names for those who are `alive`, and forgets all others. What is wrong is given each time.
     pub(super) fn refresh<'a>(
         &mut self,
         alive: impl Iterator<Item = &'a Evidence>,

@@ -12,14 +12,18 @@ use super::names::Names;
 use super::node::{LookError, Node};
 use super::owners::{Shown, Sum, Table, Told};
 use super::plan::{self, Candidate, Turn};
-use super::spaces::{Key, Space, Spaces};
+use super::spaces::{Space, Spaces};
 use super::tables;
+use super::whose::Key;
 use super::{Options, Owner, PodReading, Pods, Stats};
 use crate::source::Fault;
 use crate::source::proc_root::NamespaceId;
 
 /// So soon is tried again what tells whether counters can be relied on.
 const PROOF_AGAIN: Duration = Duration::from_mins(10);
+
+/// So many processes are tried that end while their namespace is read.
+const MOST_TRIES: u32 = 3;
 
 /// Finds the pods of a machine and counts their sockets.
 #[derive(Debug)]
@@ -70,20 +74,18 @@ impl<N: Node> Engine<N> {
     ) -> Result<Pods, Fault> {
         self.pay();
         let mut faults = Vec::new();
-        if self.cheap.allows(now) {
-            let found = self.find(now, time);
-            if found.is_ok() {
-                self.prove(now);
-            }
-            self.pay_cheap();
-            match found {
-                Ok(fault) => faults.extend(fault),
-                Err(fault) => {
-                    let spaces = self.spaces.all.values_mut();
-                    spaces.for_each(|space| space.memory.miss());
-                    self.plan(now);
-                    return Err(fault);
-                }
+        let found = self.find(now, time);
+        if found.is_ok() {
+            self.prove(now);
+        }
+        self.pay_cheap();
+        match found {
+            Ok(fault) => faults.extend(fault),
+            Err(fault) => {
+                let spaces = self.spaces.all.values_mut();
+                spaces.for_each(|space| space.memory.miss());
+                self.plan(now);
+                return Err(fault);
             }
         }
         for id in self.sorted_by(|memory| (memory.told(), memory.read())) {
@@ -145,7 +147,9 @@ impl<N: Node> Engine<N> {
     /// Finds the namespaces and whose they are, and gives what keeps their names from being found.
     fn find(&mut self, now: Instant, time: SystemTime) -> Result<Option<Fault>, Fault> {
         let host = self.node.host()?;
-        self.spaces.walk(&mut self.node, host, now)?;
+        // Whatever the budget says, who has ended must not be told of.
+        let may_look = self.cheap.allows(now);
+        self.spaces.walk(&mut self.node, host, now, may_look)?;
         let fault = self.called.refresh(self.spaces.evidence(), time);
         self.spaces.find_owners(&self.called);
         Ok(fault)
@@ -223,20 +227,29 @@ impl<N: Node> Engine<N> {
         true
     }
 
-    /// Reads the tables of a namespace.
+    /// Reads the tables of a namespace, through another process if the first one ends meanwhile.
     fn read(&mut self, id: NamespaceId, now: Instant, stop: &AtomicBool) {
+        for _ in 0..MOST_TRIES {
+            if self.try_to_read(id, now, stop) || !self.spaces.replace(&mut self.node, id) {
+                break;
+            }
+        }
+    }
+
+    /// Whether what was read, if anything was, is of that namespace.
+    fn try_to_read(&mut self, id: NamespaceId, now: Instant, stop: &AtomicBool) -> bool {
         let may_skip = self.may_gate();
         let space = self.spaces.all.get(&id);
         let Some(pid) = space.and_then(Space::representative) else {
-            return;
+            return false;
         };
         let read = tables::read(&mut self.node, pid, may_skip, stop);
         // It may have gone elsewhere, or ended and left its number to another.
         if !self.spaces.confirm(&mut self.node, id) {
-            return;
+            return false;
         }
         let Some(space) = self.spaces.all.get_mut(&id) else {
-            return;
+            return false;
         };
         match read {
             Ok(tables) => {
@@ -246,6 +259,7 @@ impl<N: Node> Engine<N> {
             Err(LookError::Gone | LookError::Stopped) => {}
             Err(error) => space.memory.fail(error.to_string(), now),
         }
+        true
     }
 
     /// What was found, by owner, and forgets it: it is told once.
@@ -277,7 +291,8 @@ impl<N: Node> Engine<N> {
                     stats.gaps_failed += 1;
                     failed.push((space.owner.clone(), fault));
                 }
-                (None, None) => stats.gaps_budget += u64::from(is_exhausted),
+                (None, None) if is_exhausted => stats.gaps_budget += 1,
+                (None, None) => stats.gaps_waiting += 1,
             }
             sums.push((space.owner.clone(), Sum::of(told, space.memory.size())));
         }

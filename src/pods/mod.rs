@@ -16,6 +16,7 @@ mod owners;
 mod plan;
 mod spaces;
 mod tables;
+mod whose;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -172,6 +173,8 @@ pub struct Stats {
     pub skipped_tables: u64,
     /// Times that a namespace was not told of because the CPU budget was used up, since the start.
     pub gaps_budget: u64,
+    /// Times that a namespace was not told of because its turn comes later than the tick, since the start.
+    pub gaps_waiting: u64,
     /// Times that a namespace was not told of because it could not be read, since the start.
     pub gaps_failed: u64,
     /// CPU time for all that, since the start.

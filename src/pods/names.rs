@@ -53,8 +53,8 @@ pub struct Names {
     changed: Option<SystemTime>,
     links: Links,
     most_entries: usize,
-    /// What was wrong the last time, which has been said.
-    said: Option<Fault>,
+    /// What was wrong with the last listing.
+    fault: Option<Fault>,
 }
 
 impl Names {
@@ -66,18 +66,18 @@ impl Names {
             changed: None,
             links: Links::default(),
             most_entries: MOST_ENTRIES,
-            said: None,
+            fault: None,
         }
     }
 
     /// Lists the directory again if there is something `unknown` (a UID or id that has not been asked after before) or the
     /// directory changed. Returns whether it did.
     ///
-    /// A fault is given once, until it is another or has gone. A directory that is not there is no fault, and holds no names;
+    /// A fault is given each time while it lasts. A directory that is not there is no fault, and holds no names;
     /// of one that cannot be listed, the names stay that are known, for a UID never gets another.
     pub fn refresh(&mut self, unknown: bool, now: SystemTime) -> Result<bool, Fault> {
         if !unknown && self.is_current() {
-            return Ok(false);
+            return self.fault.clone().map_or(Ok(false), Err);
         }
         let (listed, fault) = match list(&self.directory, self.most_entries) {
             Ok(listing) => {
@@ -96,9 +96,8 @@ impl Names {
                 (false, (!is_absent).then(|| self.unlisted(&error)))
             }
         };
-        let is_new = fault != self.said;
-        self.said.clone_from(&fault);
-        fault.filter(|_| is_new).map_or(Ok(listed), Err)
+        self.fault.clone_from(&fault);
+        fault.map_or(Ok(listed), Err)
     }
 
     /// What the pod with this UID is called. Nothing if no link tells, or links contradict each other.

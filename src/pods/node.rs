@@ -1,7 +1,7 @@
 //! What is seen of a machine: its processes, and the network namespace of each. The real one, and a trait for others.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -112,6 +112,28 @@ impl ProcNode {
         self.root.join(&format!("{pid}/{name}"))
     }
 
+    /// Where the network of a process is whose first thread has ended, while others go on: there is nothing in its own place.
+    fn net_of_threads(&self, pid: u32) -> Option<PathBuf> {
+        let tasks = self.of(pid, "task");
+        let threads = proc_root::list(&tasks).ok()?.flatten();
+        threads
+            .map(|(thread, _)| tasks.join(thread).join("net"))
+            .find(|net| NamespaceId::of(&net.join("tcp")).is_ok())
+    }
+
+    fn everything(&mut self, pid: u32, net: &Path) -> Result<Everything, LookError> {
+        self.files.turn_to(net);
+        self.files.everything().map_err(|error| match error {
+            // A file that this kernel does not have says nothing of the process.
+            CountersError::Read { cause, .. }
+                if is_gone(&cause) && self.namespace(pid).is_err() =>
+            {
+                LookError::Gone
+            }
+            error => LookError::Failed(error.to_string()),
+        })
+    }
+
     fn text_of(&self, pid: u32, name: &str) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         proc_root::open_small(&self.of(pid, name))
@@ -175,7 +197,13 @@ impl Node for ProcNode {
     }
 
     fn namespace(&mut self, pid: u32) -> io::Result<NamespaceId> {
-        NamespaceId::of(&self.of(pid, "net/tcp"))
+        NamespaceId::of(&self.of(pid, "net/tcp")).or_else(|error| {
+            let threads = is_gone_io(&error).then(|| self.net_of_threads(pid));
+            match threads.flatten() {
+                Some(net) => NamespaceId::of(&net.join("tcp")),
+                None => Err(error),
+            }
+        })
     }
 
     fn start(&mut self, pid: u32) -> io::Result<u64> {
@@ -198,16 +226,16 @@ impl Node for ProcNode {
     }
 
     fn counters(&mut self, pid: u32) -> Result<Everything, LookError> {
-        self.files.turn_to(&self.root.join(&format!("{pid}/net")));
-        self.files.everything().map_err(|error| match error {
-            // A file that this kernel does not have says nothing of the process.
-            CountersError::Read { cause, .. }
-                if is_gone(&cause) && self.namespace(pid).is_err() =>
-            {
-                LookError::Gone
+        let own = self.of(pid, "net");
+        match self.everything(pid, &own) {
+            Err(error) if NamespaceId::of(&own.join("tcp")).is_err() => {
+                match self.net_of_threads(pid) {
+                    Some(net) => self.everything(pid, &net),
+                    None => Err(error),
+                }
             }
-            error => LookError::Failed(error.to_string()),
-        })
+            found => found,
+        }
     }
 
     fn table(
@@ -216,13 +244,14 @@ impl Node for ProcNode {
         family: Family,
         stop: &AtomicBool,
     ) -> Result<Option<Found>, LookError> {
-        let path = self.of(
-            pid,
-            match family {
-                Family::Ipv4 => "net/tcp",
-                Family::Ipv6 => "net/tcp6",
-            },
-        );
+        let mut net = self.of(pid, "net");
+        if NamespaceId::of(&net.join("tcp")).is_err() {
+            net = self.net_of_threads(pid).unwrap_or(net);
+        }
+        let path = net.join(match family {
+            Family::Ipv4 => "tcp",
+            Family::Ipv6 => "tcp6",
+        });
         let failed = |error: &dyn std::fmt::Display| {
             LookError::Failed(format!("cannot read {}: {error}", path.display()))
         };
@@ -283,6 +312,32 @@ mod tests {
             interval: Duration::from_secs(1),
             by_family: false,
         })
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_is_seen_through_another() {
+        let root = tempfile::tempdir().unwrap();
+        let net = root.path().join("5/task/7/net");
+        std::fs::create_dir_all(root.path().join("5/task/5")).unwrap();
+        std::fs::create_dir_all(&net).unwrap();
+        let row = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1";
+        std::fs::write(net.join("tcp"), format!("  sl  local_address\n{row}\n")).unwrap();
+        std::fs::write(
+            net.join("sockstat"),
+            "TCP: inuse 1 orphan 0 tw 0 alloc 1 mem 1\n",
+        )
+        .unwrap();
+        std::fs::write(net.join("snmp"), "Tcp: CurrEstab InSegs\nTcp: 0 5\n").unwrap();
+        let mut node = node(root.path());
+        assert_eq!(
+            node.namespace(5).unwrap(),
+            NamespaceId::of(&net.join("tcp")).unwrap()
+        );
+        assert_eq!(node.counters(5).unwrap().counters.inuse4, 1);
+        let stop = AtomicBool::new(false);
+        let found = node.table(5, Family::Ipv4, &stop).unwrap().unwrap();
+        assert_eq!(found.scanned.rows, 1);
+        assert!(node.namespace(6).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Gate;
-use super::spaces::Key;
+use super::whose::Key;
 use crate::source::{Counted, Sockets};
 
 /// What is known of one namespace at a tick.

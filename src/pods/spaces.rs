@@ -4,26 +4,14 @@
 //! process that was in it before is still there: another one with that number is another namespace, and of the old one nothing is remembered.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::called::Called;
 use super::cgroup::Evidence;
 use super::node::{About, Entry, Node, is_gone_io};
+use super::whose::{self, Key};
 use crate::source::Fault;
 use crate::source::proc_root::NamespaceId;
-
-/// Whose a namespace is, without the names that people give.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
-    /// A pod, by its UID.
-    Pod(Arc<str>),
-    /// A container of no pod, by its id.
-    Container(Arc<str>),
-    /// Nobody's that is known.
-    #[default]
-    Unowned,
-}
 
 /// A network namespace, and what `M` remembers of it.
 #[derive(Debug, Default)]
@@ -52,7 +40,7 @@ struct Member {
     pid: u32,
 }
 
-impl<M> Space<M> {
+impl<M: Default> Space<M> {
     /// The process that it is looked at through.
     pub(super) fn representative(&self) -> Option<u32> {
         self.representative.map(|member| member.pid)
@@ -62,19 +50,38 @@ impl<M> Space<M> {
         self.members.values().map(|about| &about.evidence)
     }
 
-    /// Whose it is. Who was there first knows best: who enters a namespace later, however old, need not belong to it.
+    /// Has it represented by the first of its processes that is in it, and gives those that are not.
+    fn choose(&mut self, node: &mut impl Node, id: NamespaceId) -> Vec<u32> {
+        let mut strays = Vec::new();
+        while self
+            .representative
+            .is_none_or(|member| !self.members.contains_key(&member))
+        {
+            let Some((member, _)) = self.members.first_key_value() else {
+                break;
+            };
+            let member = *member;
+            if is_in(node, member.pid, id) {
+                self.representative = Some(member);
+                if member.joined > self.confirmed {
+                    // Nobody saw the two together, so this may be another namespace of that number.
+                    self.memory = M::default();
+                }
+            } else {
+                // It has ended or moved, and is found again where it is.
+                self.members.remove(&member);
+                strays.push(member.pid);
+            }
+        }
+        strays
+    }
+
     fn find_owner(&self, called: &Called) -> Key {
-        let pod = || self.evidence().find_map(|found| found.pod.clone());
-        let container = || self.evidence().find_map(|found| found.container.clone());
-        let by_name = || {
-            let mut containers = self.evidence().filter_map(|found| found.container.as_ref());
-            containers.find_map(|id| called.pod_of(id))
-        };
-        pod()
-            .or_else(by_name)
-            .map(Key::Pod)
-            .or_else(|| container().map(Key::Container))
-            .unwrap_or_default()
+        let members = self.members.iter();
+        whose::owner(
+            members.map(|(member, about)| (member.joined, &about.evidence)),
+            called,
+        )
     }
 }
 
@@ -115,12 +122,14 @@ const YOUNG: Duration = Duration::from_secs(10);
 const RENEWED: Duration = Duration::from_mins(10);
 
 impl<M: Default> Spaces<M> {
-    /// Finds out which there are, through processes that have come or gone since the last walk.
+    /// Finds out which there are, through processes that have come or gone since the last walk. Unless it `may_look`, which is what
+    /// costs, who has come is not found, and who has gone is.
     pub(super) fn walk(
         &mut self,
         node: &mut impl Node,
         host: NamespaceId,
         now: Instant,
+        may_look: bool,
     ) -> Result<(), Fault> {
         if self.host.replace(host) != Some(host) {
             // Another proc, or another host: no number means what it did.
@@ -132,10 +141,13 @@ impl<M: Default> Spaces<M> {
         self.walk += 1;
         let (began, last) = self.walked.unwrap_or((now, Duration::ZERO));
         let times = (last, now.saturating_duration_since(began));
-        self.walked = Some((began, times.1));
+        if may_look {
+            self.walked = Some((began, times.1));
+        }
         let mut unknown = Vec::new();
         for entry in &entries {
-            if !self.is_known(node, *entry) || is_renewed(entry.pid, times) {
+            let is_known = self.is_known(node, *entry);
+            if may_look && (!is_known || is_renewed(entry.pid, times)) {
                 unknown.push(*entry);
             }
         }
@@ -252,26 +264,7 @@ impl<M: Default> Spaces<M> {
                 space.members.remove(&old);
                 strays.push(old.pid);
             }
-            while space
-                .representative
-                .is_none_or(|member| !space.members.contains_key(&member))
-            {
-                let Some((member, _)) = space.members.first_key_value() else {
-                    break;
-                };
-                let member = *member;
-                if is_in(node, member.pid, *id) {
-                    space.representative = Some(member);
-                    if member.joined > space.confirmed {
-                        // Nobody saw the two together, so this may be another namespace of that number.
-                        space.memory = M::default();
-                    }
-                } else {
-                    // It has ended or moved, and is found again where it is.
-                    space.members.remove(&member);
-                    strays.push(member.pid);
-                }
-            }
+            strays.extend(space.choose(node, *id));
         }
         for pid in strays {
             self.forget(pid);
@@ -279,9 +272,23 @@ impl<M: Default> Spaces<M> {
         self.all.retain(|_, space| !space.members.is_empty());
     }
 
-    /// Whether what was just seen through its representative was of this namespace.
-    ///
-    /// If not, that process has ended or moved, and the next walk finds another.
+    /// Has another process stand for a namespace whose representative has ended or moved, if there is one.
+    pub(super) fn replace(&mut self, node: &mut impl Node, id: NamespaceId) -> bool {
+        let representative = self.all.get(&id).and_then(Space::representative);
+        if let Some(pid) = representative {
+            self.forget(pid);
+        }
+        let Some(space) = self.all.get_mut(&id) else {
+            return false;
+        };
+        for pid in space.choose(node, id) {
+            self.forget(pid);
+        }
+        self.all.retain(|_, space| !space.members.is_empty());
+        self.all.contains_key(&id)
+    }
+
+    /// Whether what was just seen through its representative was of this namespace. If not, that process has ended or moved.
     pub(super) fn confirm(&mut self, node: &mut impl Node, id: NamespaceId) -> bool {
         let Some(space) = self.all.get_mut(&id) else {
             return false;

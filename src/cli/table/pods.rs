@@ -59,7 +59,10 @@ pub(in super::super) fn by_kind(stats: &Stats) -> String {
 fn missing(pods: &Pods) -> Vec<String> {
     let stats = &pods.stats;
     [
-        ("not read", stats.gaps_failed + stats.gaps_budget),
+        (
+            "not read",
+            stats.gaps_failed + stats.gaps_budget + stats.gaps_waiting,
+        ),
         (
             "with a guest that keeps its sockets to itself (gVisor, Kata), not shown",
             stats.sandboxed,
