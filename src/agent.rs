@@ -81,7 +81,7 @@ pub async fn run(
         if shipping.is_none() {
             shipping = tokio::select! {
                 started = &mut starting => Some(started?),
-                () = sleep_until(next), if !stopping => None,
+                () = sleep_until(if stopping { moment() + LAST_READING } else { next }) => None,
             };
         }
         if let Some(shipping) = &mut shipping {

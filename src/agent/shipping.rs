@@ -1,5 +1,6 @@
 //! What there is to send: from the SDK through the queue to the backend.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// What is left after that to have the rest on disk.
 const LAST_SYNC: Duration = Duration::from_secs(1);
 
-/// A disk that takes longer to give back what it kept is left alone.
+/// A disk that gives back nothing for so long is left alone.
 const RECOVERY: Duration = Duration::from_secs(10);
 
 /// Everything behind a sample. What waits is sent from the start; samples become records once it is known whose they are.
@@ -248,11 +249,23 @@ async fn outbox(options: &delivery::Options) -> anyhow::Result<(Outbox, bool)> {
         return Ok((Outbox::new(bounds, None), false));
     };
     let shown = spool.dir.display().to_string();
-    let opening = tokio::task::spawn_blocking(move || {
+    let recovered = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&recovered);
+    let mut opening = tokio::task::spawn_blocking(move || {
         let spool = Spool::open(&spool)?;
-        Ok::<_, SpoolError>(Outbox::new(bounds, Some(spool)))
+        Ok::<_, SpoolError>(Outbox::recovering(bounds, Some(spool), &count))
     });
-    let why = match tokio::time::timeout(RECOVERY, opening).await {
+    let mut opened = tokio::time::timeout(RECOVERY, &mut opening).await;
+    let mut known = 0;
+    // With little CPU time much takes long; what stands still is what is given up.
+    while opened.is_err() {
+        let now = recovered.load(Ordering::Relaxed);
+        if std::mem::replace(&mut known, now) == now {
+            break;
+        }
+        opened = tokio::time::timeout(RECOVERY, &mut opening).await;
+    }
+    let why = match opened {
         Ok(opened) => match opened.context("the thread that reads the spool is gone")? {
             Ok(outbox) => {
                 let kept = outbox.waiting();
@@ -267,7 +280,7 @@ async fn outbox(options: &delivery::Options) -> anyhow::Result<(Outbox, bool)> {
             Err(error @ SpoolError::InUse(_)) => return Err(error.into()),
             Err(error) => error.to_string(),
         },
-        Err(_) => format!("{shown} cannot be read within {RECOVERY:?}"),
+        Err(_) => format!("{shown} has not given back anything for {RECOVERY:?}"),
     };
     tracing::error!("{why}; going on without a spool: what waits is in memory alone");
     Ok((Outbox::new(bounds, None), false))

@@ -1,6 +1,7 @@
 //! The queue as both ends see it: one side puts in, from any thread and without waiting; the other takes out. Where
 //! there is a spool, it hears of whatever comes and goes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -56,7 +57,13 @@ pub struct Stats {
 impl Outbox {
     /// One that holds what the spool kept, as far as the bounds let it. Reading that takes as long as the disk does.
     #[must_use]
-    pub fn new(bounds: Bounds, mut spool: Option<Spool>) -> Self {
+    pub fn new(bounds: Bounds, spool: Option<Spool>) -> Self {
+        Self::recovering(bounds, spool, &AtomicU64::new(0))
+    }
+
+    /// The same, and counts in `recovered` what the spool gives back, for whoever wants to know whether it goes on.
+    #[must_use]
+    pub fn recovering(bounds: Bounds, mut spool: Option<Spool>, recovered: &AtomicU64) -> Self {
         let mut queue = Queue::new(bounds);
         if let Some(spool) = &mut spool {
             let (now, time) = now();
@@ -67,6 +74,7 @@ impl Outbox {
                 let queued = least.map_or(queued, |least| queued.max(least));
                 least = Some(queued);
                 queue.push(body, queued, now);
+                recovered.fetch_add(1, Ordering::Relaxed);
             });
         }
         let outbox = Self(Arc::new(Shared {

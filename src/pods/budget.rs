@@ -35,6 +35,12 @@ impl Budget {
         self.balance > 0.0
     }
 
+    /// What there is to spend at `now`.
+    pub(super) fn left(&mut self, now: Instant) -> Duration {
+        self.earn(now);
+        Duration::try_from_secs_f64(self.balance.max(0.0)).unwrap_or(Duration::MAX)
+    }
+
     /// When there will be something to spend, seen from `now`.
     pub(super) fn ready(&mut self, now: Instant) -> Instant {
         self.earn(now);

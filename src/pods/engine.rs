@@ -92,7 +92,11 @@ impl<N: Node> Engine<N> {
             if !self.cheap.allows(now) {
                 break;
             }
-            self.look(id, now);
+            if !self.look(id, now)
+                && let Some(space) = self.spaces.all.get_mut(&id)
+            {
+                space.memory.fall();
+            }
             self.pay_cheap();
         }
         // Who has nothing to tell is read now, as far as the budget goes, and the time that others wait for it.
@@ -148,8 +152,10 @@ impl<N: Node> Engine<N> {
     fn find(&mut self, now: Instant, time: SystemTime) -> Result<Option<Fault>, Fault> {
         let host = self.node.host()?;
         // Whatever the budget says, who has ended must not be told of.
-        let may_look = self.cheap.allows(now);
-        self.spaces.walk(&mut self.node, host, now, may_look)?;
+        // And whatever comes, those who are there must be looked at too.
+        let share = if self.spaces.all.is_empty() { 1 } else { 2 };
+        let most = self.cheap.left(now) / share;
+        self.spaces.walk(&mut self.node, host, now, most)?;
         let fault = self.called.refresh(self.spaces.evidence(), time);
         self.spaces.find_owners(&self.called);
         Ok(fault)
@@ -280,7 +286,7 @@ impl<N: Node> Engine<N> {
                 Key::Container(_) => stats.containers += 1,
                 Key::Unowned => stats.unowned += 1,
             }
-            let (told, fault) = space.memory.tell(now);
+            let (told, fault) = space.memory.tell(now, self.options.interval);
             match (&told, fault) {
                 (Some(told), _) => {
                     if let Some(times) = stats.told.get_mut(told.gate as usize) {
@@ -379,6 +385,10 @@ mod identity_tests;
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod load_tests;
+
+#[cfg(test)]
+#[path = "refuted_tests.rs"]
+mod refuted_tests;
 
 #[cfg(test)]
 #[path = "random_tests.rs"]

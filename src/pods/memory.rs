@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Gate;
-use super::gates::{self, Anchor, Circumstances, MOST_HELD};
+use super::gates::{self, Anchor, Circumstances, MOST_DERIVED, MOST_HELD};
 use super::owners::Told;
 use super::tables::Tables;
 use crate::source::Counted;
@@ -62,6 +62,11 @@ impl Memory {
         Some((*read, gate, counted))
     }
 
+    /// Forgets what stood when a look was last enough, for one at `now` is not: the tables have changed, or it has stood too long.
+    pub(super) fn fall(&mut self) {
+        self.found.take_if(|(_, gate, _)| *gate != Gate::Read);
+    }
+
     /// Takes in what a look found.
     pub(super) fn stand(&mut self, standing: (Instant, Gate, Counted)) {
         self.found = Some(standing);
@@ -94,11 +99,21 @@ impl Memory {
     }
 
     /// What is told of it at `now`, or why it could not be read. Both are forgotten: they are told once.
-    pub(super) fn tell(&mut self, now: Instant) -> (Option<Told>, Option<String>) {
+    pub(super) fn tell(
+        &mut self,
+        now: Instant,
+        interval: Duration,
+    ) -> (Option<Told>, Option<String>) {
         let told = self.found.take().map(|(read, gate, counted)| Told {
             counted,
             gate,
             age: now.saturating_duration_since(read),
+        });
+        // What stood when it was last looked at may have stood too long by now.
+        let told = told.filter(|told| match told.gate {
+            Gate::Read => true,
+            Gate::Hold => told.age < MOST_HELD,
+            Gate::Derive => told.age < MOST_HELD && told.age <= interval * MOST_DERIVED,
         });
         self.gate = told.map_or(Gate::Read, |told| told.gate);
         if let Some(told) = &told {

@@ -118,18 +118,25 @@ enum Place {
 /// A process that is so young may still be on its way to its namespace and its cgroup.
 const YOUNG: Duration = Duration::from_secs(10);
 
+/// So soon it is looked at again.
+const FIRST_AGAIN: Duration = Duration::from_secs(1);
+
+/// Far from any number of processes, and a prime.
+const TURN: u64 = 2_654_435_761;
+
 /// So often every process is looked at anew, for it may have moved.
 const RENEWED: Duration = Duration::from_mins(10);
 
 impl<M: Default> Spaces<M> {
-    /// Finds out which there are, through processes that have come or gone since the last walk. Unless it `may_look`, which is what
-    /// costs, who has come is not found, and who has gone is.
+    /// Finds out which there are, through processes that have come or gone since the last walk.
+    ///
+    /// To look at a process is what costs: after `most` of CPU time the others wait for the next walk. Who has gone is found in any case.
     pub(super) fn walk(
         &mut self,
         node: &mut impl Node,
         host: NamespaceId,
         now: Instant,
-        may_look: bool,
+        most: Duration,
     ) -> Result<(), Fault> {
         if self.host.replace(host) != Some(host) {
             // Another proc, or another host: no number means what it did.
@@ -141,13 +148,10 @@ impl<M: Default> Spaces<M> {
         self.walk += 1;
         let (began, last) = self.walked.unwrap_or((now, Duration::ZERO));
         let times = (last, now.saturating_duration_since(began));
-        if may_look {
-            self.walked = Some((began, times.1));
-        }
+        self.walked = Some((began, times.1));
         let mut unknown = Vec::new();
         for entry in &entries {
-            let is_known = self.is_known(node, *entry);
-            if may_look && (!is_known || is_renewed(entry.pid, times)) {
+            if !self.is_known(node, *entry, now) || is_renewed(entry.pid, times) {
                 unknown.push(*entry);
             }
         }
@@ -162,7 +166,15 @@ impl<M: Default> Spaces<M> {
         for pid in gone {
             self.forget(pid);
         }
+        // From another place each time, so that a flood of processes keeps nobody waiting for ever.
+        let from = usize::try_from(self.walk.wrapping_mul(TURN)).unwrap_or_default();
+        let from = from.checked_rem(unknown.len()).unwrap_or_default();
+        unknown.rotate_left(from);
+        let before = node.cpu();
         for entry in unknown {
+            if node.cpu().saturating_sub(before) >= most {
+                break;
+            }
             self.look(node, entry, host, now);
         }
         self.entries = entries;
@@ -171,7 +183,7 @@ impl<M: Default> Spaces<M> {
     }
 
     /// Whether a process is known and need not be looked at.
-    fn is_known(&mut self, node: &mut impl Node, entry: Entry) -> bool {
+    fn is_known(&mut self, node: &mut impl Node, entry: Entry, now: Instant) -> bool {
         let Some(process) = self.processes.get_mut(&entry.pid) else {
             return false;
         };
@@ -185,7 +197,9 @@ impl<M: Default> Spaces<M> {
         }
         process.inode = entry.inode;
         process.seen = self.walk;
-        process.looked.saturating_duration_since(process.first) >= YOUNG
+        // Less and less often.
+        let looked = process.looked.saturating_duration_since(process.first);
+        looked >= YOUNG || now.saturating_duration_since(process.first) < 2 * looked + FIRST_AGAIN
     }
 
     /// Finds out where a process is.

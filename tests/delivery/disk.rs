@@ -137,7 +137,7 @@ fn a_disk_that_does_not_give_back_what_it_kept_holds_up_no_tick() {
     server.start();
     shim.set_disk(Disk::Hangs);
     let agent = start(&server.endpoint(), &shim, spool.path());
-    agent.wait_for_log("cannot be read within 10s", HANGS_WITHIN);
+    agent.wait_for_log("has not given back anything for 10s", HANGS_WITHIN);
     agent.wait_for_samples(2);
     let ended = agent.stop();
     ended.assert_clean();
