@@ -119,6 +119,12 @@ class Lasting:
         until_waiting(self.pid)
         return self.over_threads(self.used_ns, "schedstat", lambda account: int(account.split()[0])) / 1e6
 
+    def thread_ms(self, name):
+        """CPU that the threads of this name have used; one that is on the CPU is up to a timer tick ahead of that."""
+        tasks = [f"/proc/{self.pid}/task/{thread}" for thread in threads(self.pid)]
+        named = [task for task in tasks if read(f"{task}/comm").strip() == name]
+        return sum(int(read(f"{task}/schedstat").split()[0]) for task in named) / 1e6
+
     def peak_mib(self):
         return peak_mib(self.pid)
 
@@ -174,3 +180,6 @@ class Lasting:
     def end(self):
         self.process.kill()
         self.process.wait()
+        # What it has started waits for this.
+        self.process.stdin.close()
+        self.process.stdout.close()

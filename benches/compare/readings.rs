@@ -6,6 +6,8 @@
 //!
 //! The ways are those of the agent (`text`, `diag`, `diag-full`) and `walk`, which is what they cannot go below: the request
 //! of a sparse reading, whose answer is received and looked at no further than to find its end.
+//!
+//! `compare_readings pods PID...` reads both tables of the namespace of each of these processes, and all that is one reading.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,24 +20,31 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
+use tcpgauge::pods;
+use tcpgauge::pods::node::{Node, ProcNode};
 use tcpgauge::source::proc_root::ProcRoot;
 use tcpgauge::source::ways::Ways;
-use tcpgauge::source::{Choice, Options, Reading, Scope, Source};
-use tcpgauge::tcp::State;
+use tcpgauge::source::{Choice, Options, Scope, Source};
+use tcpgauge::tcp::{Counts, Family, State};
 
 fn main() {
-    let way = std::env::args().nth(1);
-    let mut taker = match way.as_deref() {
+    let mut arguments = std::env::args().skip(1);
+    let mut taker = match arguments.next().as_deref() {
         Some("text") => Taker::of(Source::Text),
         Some("diag") => Taker::of(Source::Diag),
         Some("diag-full") => Taker::of(Source::DiagFull),
         Some("walk") => Taker::Walk(Walk::new()),
-        _ => panic!("usage: compare_readings text|diag|diag-full|walk"),
+        Some("pods") => Taker::of_pods(arguments.map(|pid| pid.parse().unwrap()).collect()),
+        _ => panic!(
+            "usage: compare_readings text|diag|diag-full|walk, or compare_readings pods PID..."
+        ),
     };
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
@@ -44,7 +53,7 @@ fn main() {
         for left in (0..readings).rev() {
             let last = taker.take();
             if left == 0 {
-                counts = last.map(|reading| by_state(&reading)).unwrap_or_default();
+                counts = last.map(by_state).unwrap_or_default();
             }
         }
         writeln!(output, "{}", serde_json::to_string(&counts).unwrap()).unwrap();
@@ -52,15 +61,16 @@ fn main() {
     }
 }
 
-fn by_state(reading: &Reading) -> BTreeMap<&'static str, u64> {
+fn by_state(counts: Counts) -> BTreeMap<&'static str, u64> {
     State::ALL
         .into_iter()
-        .map(|state| (state.name(), reading.counted.count(state)))
+        .map(|state| (state.name(), counts.get(state)))
         .collect()
 }
 
 enum Taker {
     Agents(Box<Ways>, Source),
+    Pods(Box<ProcNode>, Vec<u32>),
     Walk(Walk),
 }
 
@@ -76,12 +86,36 @@ impl Taker {
         Self::Agents(Box::new(Ways::new(options)), source)
     }
 
-    fn take(&mut self) -> Option<Reading> {
+    /// As the agent reads pods, but always and all.
+    fn of_pods(pids: Vec<u32>) -> Self {
+        let options = pods::Options {
+            proc_root: ProcRoot::new("/proc"),
+            container_logs_dir: PathBuf::new(),
+            most: pids.len(),
+            gates: false,
+            cpu_budget: 1.0,
+            interval: Duration::MAX,
+            by_family: false,
+        };
+        Self::Pods(Box::new(ProcNode::new(&options)), pids)
+    }
+
+    fn take(&mut self) -> Option<Counts> {
         match self {
             Self::Agents(ways, source) => {
                 let reading = ways.take(*source, &AtomicBool::new(false)).unwrap();
                 assert!(reading.counted.is_complete());
-                Some(reading)
+                Some(reading.counted.sockets.both())
+            }
+            Self::Pods(node, pids) => {
+                let mut counts = Counts::default();
+                for pid in pids {
+                    for family in [Family::Ipv4, Family::Ipv6] {
+                        let found = node.table(*pid, family, &AtomicBool::new(false)).unwrap();
+                        counts = counts + found.unwrap_or_default().counts;
+                    }
+                }
+                Some(counts)
             }
             Self::Walk(walk) => {
                 walk.take();
