@@ -163,7 +163,9 @@ class Lasting:
             self.said += heard
             if not heard:
                 last = self.said[-2000:].decode(errors="replace")
-                raise Failed(f"{self.name} has ended or says nothing any more; its last words:\n{last}")
+                ended = self.process.poll()
+                how = "says nothing any more" if ended is None else f"has ended with {ended}"
+                raise Failed(f"{self.name} {how}; its last words:\n{last}")
         said, self.said = self.said, b""
         return said.decode(errors="replace")
 

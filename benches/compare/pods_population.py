@@ -15,7 +15,8 @@ sys.dont_write_bytecode = True
 import inside
 from accounts import Failed, Lasting
 
-# Ours, so that nothing of a kubelet on the same machine is near it. What the kubelet's own driver makes is below.
+# Ours, so that no kubelet on the same machine is near it. Below it are names as a kubelet gives them that uses systemd's driver;
+# those of the other driver are what shared/cluster/down takes for its own wherever they are, and kills.
 OURS = "tcpgauge-compare"
 NAMESPACE = "compare"
 
@@ -50,7 +51,8 @@ class Pod:
     def __init__(self, program, number, kind, groups, links):
         self.uid, container = str(uuid.uuid4()), uuid.uuid4().hex * 2
         self.name = f"pod-{number}"
-        group = groups / "kubepods" / "besteffort" / f"pod{self.uid}" / container
+        slices = ["kubepods", "kubepods-besteffort", f"kubepods-besteffort-pod{self.uid.replace('-', '_')}"]
+        group = groups.joinpath(*(f"{name}.slice" for name in slices), f"cri-containerd-{container}.scope")
         group.mkdir(parents=True)
         log = f"/var/log/pods/{NAMESPACE}_{self.name}_{self.uid}/main/0.log"
         (links / f"{self.name}_{NAMESPACE}_main-{container}.log").symlink_to(log)
