@@ -181,7 +181,10 @@ class Lasting:
 
     def end(self):
         self.process.kill()
-        self.process.wait()
-        # What it has started waits for this.
+        self.let_end()
+
+    def let_end(self):
+        """For one that ends when nobody can ask it any more."""
         self.process.stdin.close()
+        self.process.wait()
         self.process.stdout.close()

@@ -50,7 +50,7 @@ def measure(case, interval, found):
         first, last = ticks[0], ticks[-1]
         ages = [tick.ages[pod.uid] for pod in populated.pods for tick in ticks[1:] if pod.uid in tick.ages]
         return {
-            "case": case,
+            "key": case.key,
             "interval": interval,
             "warmed_up": warmed_up,
             "pods_ms": (last.pods_ms - first.pods_ms) / case.cycles,
@@ -98,7 +98,8 @@ def follow(agent, pods, cycles, naive):
 
 def next_tick(agent):
     tick = agent.tick()
-    agent.process.heard_meanwhile()
+    for line in agent.process.heard_meanwhile().splitlines():
+        say(f"    the agent: {line}")
     return tick
 
 

@@ -6,7 +6,6 @@ Run as a program, in a network namespace of its own: brings loopback up, joins a
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import uuid
 
@@ -30,7 +29,7 @@ class Populated:
         groups = control_groups()
         ended.callback(sweep, groups)
         self.sockets = Lasting(in_namespace([found["compare_sockets"], str(beside), f"/proc/{os.getpid()}/ns/net"]))
-        ended.callback(self.sockets.end)
+        ended.callback(self.sockets.let_end)
         self.pods = []
         for number, kind in enumerate(kinds):
             pod = Pod(found["compare_pod"], number, kind, groups, self.links)
@@ -64,11 +63,14 @@ class Pod:
 
 
 def control_groups():
-    """The directory below which groups are made: of the unified hierarchy, which is mounted elsewhere beside others."""
+    """The directory below which groups are made, in the unified hierarchy; beside others that has a place of its own."""
     for root in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
         if os.path.exists(f"{root}/cgroup.procs"):
             groups = pathlib.Path(root) / OURS
-            sweep(groups)
+            try:
+                sweep(groups)
+            except OSError as busy:
+                raise Failed(f"{groups} cannot be removed, does another run go on? {busy}") from busy
             groups.mkdir()
             return groups
     raise Failed("there is no unified hierarchy of control groups (cgroup2) to make pods in")

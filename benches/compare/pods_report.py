@@ -60,8 +60,7 @@ def counted(rows):
         seen = {kind: int(count) for kind, count in row["namespaces"].items() if count}
         if seen != {"pod": len(case.kinds)}:
             yield seen.get("pod", 0) >= len(case.kinds), f"{case.label}: the agent saw other namespaces on this machine: {seen}"
-        if row["gaps"]:
-            gaps = ", ".join(f"{count:.0f} {why}" for why, count in row["gaps"].items())
+        if gaps := ", ".join(f"{count:.0f} ({why})" for why, count in row["gaps"].items() if count):
             yield True, f"{case.label}: gaps while it was measured: {gaps}"
 
 
