@@ -45,6 +45,12 @@ def share(row):
     return row["pods_ms"] / (row["interval"] * 1e3)
 
 
+def overdraft(row):
+    """A reading is begun with what is left and then finished: while it was measured, one more than was earned may have been."""
+    one = median(row["naive_ms"]["text"]) / len(row["case"].kinds)
+    return one / (row["case"].cycles * row["interval"] * 1e3)
+
+
 def percent(share):
     return f"{number(share * 100)} %"
 
@@ -73,7 +79,7 @@ def budgets(rows):
         if row["case"].key == "busy":
             bound = INTERVALS_UNTIL_READ * row["interval"]
             yield judged(f"{label}: the longest that a pod was not read", row["longest"], bound, " s")
-        yield judged(f"{label}: CPU in % of one core", share(row) * 100, CPU_BUDGET * 100, " %")
+        yield judged(f"{label}: CPU in % of one core", share(row) * 100, (CPU_BUDGET + overdraft(row)) * 100, " %")
         off = abs(row["own_ms"] / row["pods_ms"] - 1)
         says = f"`tcpgauge.pods.cpu` ({number(row['own_ms'])} ms in a cycle)"
         yield judged(f"{label}: how far {says} is from what the kernel says", off, SELF_METRIC_WITHIN)
