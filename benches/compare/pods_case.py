@@ -99,7 +99,8 @@ def follow(agent, pods, cycles, naive):
 def next_tick(agent):
     tick = agent.tick()
     for line in agent.process.heard_meanwhile().splitlines():
-        say(f"    the agent: {line}")
+        if " INFO " not in line:
+            say(f"    the agent: {line}")
     return tick
 
 
