@@ -20,19 +20,17 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
-use tcpgauge::pods;
-use tcpgauge::pods::node::{Node, ProcNode};
-use tcpgauge::source::proc_root::ProcRoot;
+use tcpgauge::source::proc_root::{self, ProcRoot};
+use tcpgauge::source::tables;
+use tcpgauge::source::text::Buffer;
 use tcpgauge::source::ways::Ways;
 use tcpgauge::source::{Choice, Options, Scope, Source};
-use tcpgauge::tcp::{Counts, Family, State};
+use tcpgauge::tcp::{Counts, State};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -41,7 +39,7 @@ fn main() {
         Some("diag") => Taker::of(Source::Diag),
         Some("diag-full") => Taker::of(Source::DiagFull),
         Some("walk") => Taker::Walk(Walk::new()),
-        Some("pods") => Taker::of_pods(arguments.map(|pid| pid.parse().unwrap()).collect()),
+        Some("pods") => Taker::Pods(Buffer::default(), arguments.collect()),
         _ => panic!(
             "usage: compare_readings text|diag|diag-full|walk, or compare_readings pods PID..."
         ),
@@ -70,7 +68,7 @@ fn by_state(counts: Counts) -> BTreeMap<&'static str, u64> {
 
 enum Taker {
     Agents(Box<Ways>, Source),
-    Pods(Box<ProcNode>, Vec<u32>),
+    Pods(Buffer, Vec<String>),
     Walk(Walk),
 }
 
@@ -86,20 +84,6 @@ impl Taker {
         Self::Agents(Box::new(Ways::new(options)), source)
     }
 
-    /// As the agent reads pods, but always and all.
-    fn of_pods(pids: Vec<u32>) -> Self {
-        let options = pods::Options {
-            proc_root: ProcRoot::new("/proc"),
-            container_logs_dir: PathBuf::new(),
-            most: pids.len(),
-            gates: false,
-            cpu_budget: 1.0,
-            interval: Duration::MAX,
-            by_family: false,
-        };
-        Self::Pods(Box::new(ProcNode::new(&options)), pids)
-    }
-
     fn take(&mut self) -> Option<Counts> {
         match self {
             Self::Agents(ways, source) => {
@@ -107,12 +91,15 @@ impl Taker {
                 assert!(reading.counted.is_complete());
                 Some(reading.counted.sockets.both())
             }
-            Self::Pods(node, pids) => {
+            // As the agent reads pods, but always and all.
+            Self::Pods(buffer, pids) => {
                 let mut counts = Counts::default();
                 for pid in pids {
-                    for family in [Family::Ipv4, Family::Ipv6] {
-                        let found = node.table(*pid, family, &AtomicBool::new(false)).unwrap();
-                        counts = counts + found.unwrap_or_default().counts;
+                    for name in ["tcp", "tcp6"] {
+                        let path = ProcRoot::new("/proc").join(&format!("{pid}/net/{name}"));
+                        let (file, _) = proc_root::open(&path).unwrap();
+                        let found = tables::count(file, buffer, &AtomicBool::new(false));
+                        counts = counts + found.unwrap().counts;
                     }
                 }
                 Some(counts)
