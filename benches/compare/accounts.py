@@ -119,6 +119,12 @@ class Lasting:
         until_waiting(self.pid)
         return self.over_threads(self.used_ns, "schedstat", lambda account: int(account.split()[0])) / 1e6
 
+    def thread_ms(self, name):
+        """CPU that the threads of this name have used; one that is on the CPU is up to a timer tick ahead of that."""
+        tasks = [f"/proc/{self.pid}/task/{thread}" for thread in threads(self.pid)]
+        named = [task for task in tasks if read(f"{task}/comm").strip() == name]
+        return sum(int(read(f"{task}/schedstat").split()[0]) for task in named) / 1e6
+
     def peak_mib(self):
         return peak_mib(self.pid)
 
@@ -157,7 +163,9 @@ class Lasting:
             self.said += heard
             if not heard:
                 last = self.said[-2000:].decode(errors="replace")
-                raise Failed(f"{self.name} has ended or says nothing any more; its last words:\n{last}")
+                ended = self.process.poll()
+                how = "says nothing any more" if ended is None else f"has ended with {ended}"
+                raise Failed(f"{self.name} {how}; its last words:\n{last}")
         said, self.said = self.said, b""
         return said.decode(errors="replace")
 
@@ -173,4 +181,10 @@ class Lasting:
 
     def end(self):
         self.process.kill()
+        self.let_end()
+
+    def let_end(self):
+        """For one that ends when nobody can ask it any more."""
+        self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()

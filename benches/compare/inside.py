@@ -153,10 +153,3 @@ class AgentsAtRest:
 
 def say(line):
     print(line, file=sys.stderr, flush=True)
-
-
-def main(task):
-    try:
-        print(json.dumps(measure(**task)))
-    except Failed as failure:
-        sys.exit(f"compare: {failure}")

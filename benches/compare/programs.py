@@ -102,13 +102,13 @@ class Ending(Program):
         pass
 
 
-def cat():
+def cat(tables=TABLES):
     def parse(text):
         rows = (line.split(maxsplit=4) for line in text.splitlines() if "local_address" not in line)
         numbers = collections.Counter(int(row[3], 16) for row in rows)
         return tally((list(NAMES)[number - 1], count) for number, count in numbers.items())
 
-    return Ending("`cat` of the two files", ["cat", *TABLES], parse, start=["cat", os.devnull])
+    return Ending("`cat` of the two files", ["cat", *tables], parse, start=["cat", os.devnull])
 
 
 def ss_rows(program):
@@ -126,9 +126,9 @@ def ss_summary(program):
 class Readings(Program):
     """One of the ways to take a reading, in a process that does nothing else."""
 
-    def __init__(self, program, way, name):
+    def __init__(self, program, way, name, places=()):
         self.name = name
-        self.process = Lasting([program, way])
+        self.process = Lasting([program, way, *places])
         self.answer = ""
 
     def measure(self, readings):

@@ -6,6 +6,8 @@
 //!
 //! The ways are those of the agent (`text`, `diag`, `diag-full`) and `walk`, which is what they cannot go below: the request
 //! of a sparse reading, whose answer is received and looked at no further than to find its end.
+//!
+//! `compare_readings pods PID...` reads both tables of the namespace of each of these processes, and all that is one reading.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,19 +25,24 @@ use std::sync::atomic::AtomicBool;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
-use tcpgauge::source::proc_root::ProcRoot;
+use tcpgauge::source::proc_root::{self, ProcRoot};
+use tcpgauge::source::tables;
+use tcpgauge::source::text::Buffer;
 use tcpgauge::source::ways::Ways;
-use tcpgauge::source::{Choice, Options, Reading, Scope, Source};
-use tcpgauge::tcp::State;
+use tcpgauge::source::{Choice, Options, Scope, Source};
+use tcpgauge::tcp::{Counts, State};
 
 fn main() {
-    let way = std::env::args().nth(1);
-    let mut taker = match way.as_deref() {
+    let mut arguments = std::env::args().skip(1);
+    let mut taker = match arguments.next().as_deref() {
         Some("text") => Taker::of(Source::Text),
         Some("diag") => Taker::of(Source::Diag),
         Some("diag-full") => Taker::of(Source::DiagFull),
         Some("walk") => Taker::Walk(Walk::new()),
-        _ => panic!("usage: compare_readings text|diag|diag-full|walk"),
+        Some("pods") => Taker::Pods(Buffer::default(), arguments.collect()),
+        _ => panic!(
+            "usage: compare_readings text|diag|diag-full|walk, or compare_readings pods PID..."
+        ),
     };
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
@@ -44,7 +51,7 @@ fn main() {
         for left in (0..readings).rev() {
             let last = taker.take();
             if left == 0 {
-                counts = last.map(|reading| by_state(&reading)).unwrap_or_default();
+                counts = last.map(by_state).unwrap_or_default();
             }
         }
         writeln!(output, "{}", serde_json::to_string(&counts).unwrap()).unwrap();
@@ -52,15 +59,16 @@ fn main() {
     }
 }
 
-fn by_state(reading: &Reading) -> BTreeMap<&'static str, u64> {
+fn by_state(counts: Counts) -> BTreeMap<&'static str, u64> {
     State::ALL
         .into_iter()
-        .map(|state| (state.name(), reading.counted.count(state)))
+        .map(|state| (state.name(), counts.get(state)))
         .collect()
 }
 
 enum Taker {
     Agents(Box<Ways>, Source),
+    Pods(Buffer, Vec<String>),
     Walk(Walk),
 }
 
@@ -76,12 +84,25 @@ impl Taker {
         Self::Agents(Box::new(Ways::new(options)), source)
     }
 
-    fn take(&mut self) -> Option<Reading> {
+    fn take(&mut self) -> Option<Counts> {
         match self {
             Self::Agents(ways, source) => {
                 let reading = ways.take(*source, &AtomicBool::new(false)).unwrap();
                 assert!(reading.counted.is_complete());
-                Some(reading)
+                Some(reading.counted.sockets.both())
+            }
+            // As the agent reads pods, but always and all.
+            Self::Pods(buffer, pids) => {
+                let mut counts = Counts::default();
+                for pid in pids {
+                    for name in ["tcp", "tcp6"] {
+                        let path = ProcRoot::new("/proc").join(&format!("{pid}/net/{name}"));
+                        let (file, _) = proc_root::open(&path).unwrap();
+                        let found = tables::count(file, buffer, &AtomicBool::new(false));
+                        counts = counts + found.unwrap().counts;
+                    }
+                }
+                Some(counts)
             }
             Self::Walk(walk) => {
                 walk.take();

@@ -121,11 +121,11 @@ def counted(scales, known):
             yield key not in OURS, f"  {scale['names'][key]} counted {counts}: {known.get(key, 'the reason is not known')}"
 
 
-def write(path, lines):
-    """Puts the lines between the two marks of the page."""
+def write(path, begin, lines):
+    """Puts the lines between a mark of the page and the next `END`."""
     text = path.read_text(encoding="utf-8")
-    head, found, rest = text.partition(BEGIN)
+    head, found, rest = text.partition(begin)
     _, found_too, tail = rest.partition(END)
     if not (found and found_too):
-        raise ValueError(f"{path} has no place for the table: {BEGIN} and {END}")
-    path.write_text("\n".join([head + BEGIN, "", *lines, "", END]) + tail, encoding="utf-8")
+        raise ValueError(f"{path} has no place for the table: {begin} and {END}")
+    path.write_text("\n".join([head + begin, "", *lines, "", END]) + tail, encoding="utf-8")

@@ -8,6 +8,9 @@
 //!
 //! A process may hold only so many files, so the sockets are shared out to several: this program once more, each with an
 //! even share.
+//!
+//! `compare_sockets N NAMESPACE` then goes into another network namespace and leaves its sockets behind: they fill the table that
+//! all namespaces share, and whoever looks for namespaces among processes does not find theirs.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,11 +20,14 @@
     reason = "a benchmark may stop at the first surprise"
 )]
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
 /// Files that a process has open for other reasons.
@@ -43,14 +49,21 @@ struct Made {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [total] => share_out(total.parse().unwrap()),
-        ["share", address, share] => make(address.parse().unwrap(), share.parse().unwrap()),
-        _ => panic!("usage: compare_sockets N"),
+        ["share", address, share, ref leave_for @ ..] => {
+            make(
+                address.parse().unwrap(),
+                share.parse().unwrap(),
+                leave_for.first().copied(),
+            );
+        }
+        [total] => share_out(total.parse().unwrap(), None),
+        [total, leave_for] => share_out(total.parse().unwrap(), Some(leave_for)),
+        _ => panic!("usage: compare_sockets N [NAMESPACE]"),
     }
 }
 
 /// Starts as many of this program as it takes, and adds up what they made.
-fn share_out(total: u64) {
+fn share_out(total: u64, leave_for: Option<&str>) {
     let limit = raise_limit();
     let most = (limit - OTHER_FILES).min(MOST_PER_PROCESS);
     // Even, so that each family gets half.
@@ -65,6 +78,7 @@ fn share_out(total: u64) {
         };
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["share", &address.to_string(), &share.to_string()])
+            .args(leave_for)
             .stdout(Stdio::piped())
             .spawn();
         children.push(child.unwrap());
@@ -81,6 +95,7 @@ fn share_out(total: u64) {
         all.close_wait += made.close_wait;
         all.listen += made.listen;
     }
+    leave(leave_for);
     println!("{}", serde_json::to_string(&all).unwrap());
     wait_for_the_end();
     for mut child in children {
@@ -107,7 +122,7 @@ fn has_ipv6() -> bool {
 }
 
 /// Makes `share` sockets: a listener, as many connections to it as fit, and one more listener where the number is even.
-fn make(address: IpAddr, share: u64) {
+fn make(address: IpAddr, share: u64, leave_for: Option<&str>) {
     let mut made = Made::default();
     let mut listeners = Vec::new();
     let mut connections = Vec::new();
@@ -132,6 +147,7 @@ fn make(address: IpAddr, share: u64) {
             connections.push((client, server));
         }
     }
+    leave(leave_for);
     println!("{}", serde_json::to_string(&made).unwrap());
     wait_for_the_end();
 }
@@ -140,6 +156,14 @@ fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, _) = listener.accept().unwrap();
     (client, server)
+}
+
+/// Into another network namespace; what sockets there are stay in the one that they were made in.
+fn leave(leave_for: Option<&str>) {
+    if let Some(namespace) = leave_for {
+        let namespace = File::open(namespace).unwrap();
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+    }
 }
 
 /// Standard input ends when whoever started this ends, however it ends.
