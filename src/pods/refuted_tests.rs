@@ -47,7 +47,7 @@ fn what_was_held_at_its_turn_and_has_changed_by_the_tick_is_read_again() {
     simulation.machine().has_no_host = true;
     simulation.try_tick().unwrap_err();
     simulation.machine().has_no_host = false;
-    let soon = simulation.next - Duration::from_millis(200);
+    let soon = simulation.next.saturating_sub(Duration::from_millis(200));
     simulation.turns_until(soon);
     simulation.machine().set(space, counts(77, 1, 0));
     let pods = simulation.tick();
