@@ -69,7 +69,10 @@ impl Budget {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "any moment will do for the first")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "any moment will do for the first"
+)]
 mod tests {
     use super::*;
 
