@@ -40,9 +40,11 @@ impl Agent {
         Process::new(self.child.id().try_into().unwrap()).unwrap()
     }
 
-    /// The most memory that it ever had, in KiB.
+    /// The most memory that it ever had, in KiB, without what is mapped from files: how many of those pages the kernel maps ahead
+    /// depends on what else there is in its cache.
     pub(crate) fn peak_kib(&self) -> u64 {
-        self.process().status().unwrap().vmhwm.unwrap()
+        let status = self.process().status().unwrap();
+        status.vmhwm.unwrap() - status.rssfile.unwrap()
     }
 
     /// How often each of its threads, by name, has begun to wait.

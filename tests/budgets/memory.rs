@@ -15,7 +15,7 @@ const MORE_KIB: u64 = 256;
 fn an_agents_memory_does_not_grow_with_the_number_of_sockets() {
     let name = "memory::an_agents_memory_does_not_grow_with_the_number_of_sockets";
     in_fresh_namespace(name, |_| {
-        // The least of some runs, as what is of no interest here (which pages of the program the kernel maps ahead) varies.
+        // The least of some runs, as the kernel keeps count of it on each CPU and adds up now and then.
         let peak = |source: &str, in_time_wait: u64| {
             let peaks = [(); 4].map(|()| {
                 let agent = Agent::after_its_first_sample(source);
