@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::shipping::Shipping;
 use crate::config::Config;
+use crate::pods::Pods;
 use crate::reader::{Done, Moment, Readers};
 use crate::sample::{Sample, Vitals};
 use crate::schedule::Schedule;
@@ -35,8 +36,13 @@ pub async fn run(
     if config.delivery.is_none() {
         tracing::info!("nothing is sent: the exporter is none");
     }
-    let mut readers = Readers::start(config.alone(), config.pods.as_ref(), || moment().into_std())
-        .context("cannot start the thread that reads")?;
+    let mut readers = Readers::start(
+        config.alone(),
+        config.metrics.wants(),
+        config.pods.as_ref(),
+        || moment().into_std(),
+    )
+    .context("cannot start the thread that reads")?;
     let mut namespace_said = say_what_is_read(&config.source).await;
     // Begun after the first reading, which nothing is to delay.
     let mut starting = std::pin::pin!(Shipping::start(&config));
@@ -58,27 +64,7 @@ pub async fn run(
         };
         let (reading, pods) = readers.read(at, || until(patience, stop.clone())).await;
         let reading_took = moment() - began;
-        let mut sample = Sample::at(time);
-        let mut resident_bytes = None;
-        match reading {
-            Some(Ok(Done {
-                reading: Err(ReadError::Impossible(why)),
-                ..
-            })) if first => {
-                anyhow::bail!(
-                    "--source diag is not possible here: {why}; --source auto reads the tables"
-                );
-            }
-            Some(Ok(done)) => {
-                sample.add(done.reading);
-                resident_bytes = done.resident_bytes;
-            }
-            Some(Err(fault)) => sample.faults.push(fault),
-            None => {}
-        }
-        if let Some(pods) = pods {
-            sample.add_pods(pods);
-        }
+        let (mut sample, resident_bytes) = gather(time, reading, pods, first)?;
         first = false;
         faults.log(&sample);
         sample.vitals = Some(Vitals {
@@ -130,6 +116,43 @@ pub async fn run(
         shipping.drain().await;
     }
     Ok(())
+}
+
+/// The sample of a tick, and the memory that the agent has.
+fn gather(
+    time: SystemTime,
+    reading: Option<Result<Done, Fault>>,
+    pods: Option<Result<Pods, Fault>>,
+    first: bool,
+) -> anyhow::Result<(Sample, Option<u64>)> {
+    let mut sample = Sample::at(time);
+    let mut resident_bytes = None;
+    match reading {
+        Some(Ok(Done {
+            reading: Err(ReadError::Impossible(why)),
+            ..
+        })) if first => {
+            anyhow::bail!(
+                "--source diag is not possible here: {why}; --source auto reads the tables"
+            );
+        }
+        Some(Ok(done)) => {
+            sample.add(done.reading);
+            match done.counters {
+                Some(Ok(counters)) => sample.counters = Some(counters),
+                Some(Err(fault)) => sample.faults.push(fault),
+                None => {}
+            }
+            sample.capacity = done.capacity;
+            resident_bytes = done.resident_bytes;
+        }
+        Some(Err(fault)) => sample.faults.push(fault),
+        None => {}
+    }
+    if let Some(pods) = pods {
+        sample.add_pods(pods);
+    }
+    Ok((sample, resident_bytes))
 }
 
 #[expect(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::arguments::Form;
 use super::{INCOMPLETE, complain, print, runtime, table};
 use crate::config::Config;
+use crate::counters::Wanted;
 use crate::pods;
 use crate::reader::{Moment, Readers};
 use crate::sample::Sample;
@@ -45,7 +46,12 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
         cpu_budget: UNBOUNDED,
         ..options.clone()
     });
-    let mut readers = Readers::start(source.as_ref(), pods.as_ref(), Instant::now)?;
+    let mut readers = Readers::start(
+        source.as_ref(),
+        Wanted::default(),
+        pods.as_ref(),
+        Instant::now,
+    )?;
     let at = Moment {
         now: Instant::now(),
         time: SystemTime::now(),
