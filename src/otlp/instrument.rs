@@ -1,6 +1,7 @@
 //! What an instrument is, and the choice among them.
 
 use super::values::Values;
+use crate::counters::Wanted;
 use crate::tcp::State;
 
 /// Which metrics are exported, and how finely.
@@ -22,6 +23,15 @@ impl Options {
     pub fn tell_families_apart(&self) -> bool {
         self.split_network_type && self.groups.contains(&Group::States)
     }
+
+    /// What has to be read of the host besides its sockets.
+    #[must_use]
+    pub fn wants(&self) -> Wanted {
+        Wanted {
+            counters: self.groups.contains(&Group::Counters),
+            capacity: self.groups.contains(&Group::Capacity),
+        }
+    }
 }
 
 /// Metrics that are chosen together.
@@ -31,15 +41,31 @@ pub enum Group {
     Five,
     /// Sockets by state.
     States,
+    /// The host's own counters.
+    Counters,
+    /// What the host has room for.
+    Capacity,
     /// What tcpgauge tells of itself.
     Own,
 }
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 3] = [Self::Five, Self::States, Self::Own];
+    pub const ALL: [Self; 5] = [
+        Self::Five,
+        Self::States,
+        Self::Counters,
+        Self::Capacity,
+        Self::Own,
+    ];
     /// Their names.
-    pub const NAMES: [&'static str; 3] = [Self::Five.name(), Self::States.name(), Self::Own.name()];
+    pub const NAMES: [&'static str; 5] = [
+        Self::Five.name(),
+        Self::States.name(),
+        Self::Counters.name(),
+        Self::Capacity.name(),
+        Self::Own.name(),
+    ];
 
     /// The name that it is chosen by.
     #[must_use]
@@ -47,6 +73,8 @@ impl Group {
         match self {
             Self::Five => "five",
             Self::States => "states",
+            Self::Counters => "counters",
+            Self::Capacity => "capacity",
             Self::Own => "self",
         }
     }
@@ -56,7 +84,7 @@ impl Group {
     pub const fn default(self) -> &'static str {
         match self {
             Self::Five => "always",
-            Self::States | Self::Own => "on",
+            Self::States | Self::Counters | Self::Capacity | Self::Own => "on",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 mod exporter;
+mod host_instruments;
 mod instrument;
 pub mod instruments;
 pub mod pipeline;

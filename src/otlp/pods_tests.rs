@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use opentelemetry_sdk::Resource;
 use prost::Message;
 
-use super::instruments::{Group, INSTRUMENTS, Options};
+use super::instruments::{self, Group, Options};
 use super::pipeline::Pipeline;
 use crate::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
 use crate::sample::Sample;
@@ -152,7 +152,7 @@ fn the_sdk_sums_up_no_pods_even_if_all_are_others_than_before() {
         let exported = Exported::with(&options(most, states, split));
         for generation in 0..3 {
             let metrics = exported.of(crowd(most, generation));
-            for instrument in INSTRUMENTS.iter().filter(|metric| metric.of_pods.is_some()) {
+            for instrument in instruments::all().filter(|metric| metric.of_pods.is_some()) {
                 let points = &metrics[instrument.name];
                 let expected = match (instrument.name, split) {
                     (STATES, true) => (most + 2) * 22,
@@ -242,8 +242,7 @@ fn a_pod_that_ends_or_was_not_read_is_gone_from_the_next_export() {
             readings: readings.collect(),
             ..Pods::default()
         });
-        INSTRUMENTS
-            .iter()
+        instruments::all()
             .filter(|instrument| instrument.of_pods.is_some())
             .map(|instrument| {
                 let points = metrics.get(instrument.name).into_iter().flatten();

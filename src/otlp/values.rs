@@ -3,6 +3,7 @@
 use opentelemetry::KeyValue;
 
 use super::instrument::Options;
+use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
 use crate::sample::{Delivery, Five, Sample, Vitals};
 use crate::source::{Reading, Sockets, Source};
@@ -33,6 +34,14 @@ pub(super) enum Values {
     PodsBy(&'static str, fn(&Stats) -> Vec<(&'static str, u64)>),
     /// Seconds of how pods are read.
     PodsSeconds(fn(&Stats) -> f64),
+    /// Some of the host's counters, by the values of an attribute.
+    CountersBy(&'static str, &'static [(&'static str, Counter)]),
+    /// One of the host's counters.
+    Counter(Counter),
+    /// A whole number of what the host has room for.
+    Capacity(fn(&Capacity) -> Option<u64>),
+    /// Where TCP's memory is thought little, too much, and no more.
+    MemoryLimits,
     /// How old the reading is that each pod's numbers stand on, in whole seconds: nobody needs more, and a backlog is a tenth smaller.
     Ages,
 }
@@ -129,6 +138,32 @@ impl Values {
             Self::Ages => Box::new(|sample, point| {
                 for pod in of_pods(sample) {
                     point(pod.age.as_secs(), &owner(&pod.owner));
+                }
+            }),
+            Self::Counter(counter) => Box::new(move |sample, point| {
+                let counters = sample.counters.as_ref();
+                if let Some(value) = counters.and_then(|counters| counters.get(counter)) {
+                    point(value, &[]);
+                }
+            }),
+            Self::CountersBy(key, counters) => Box::new(move |sample, point| {
+                for (name, counter) in counters {
+                    let found = sample.counters.as_ref();
+                    if let Some(value) = found.and_then(|found| found.get(*counter)) {
+                        point(value, &[KeyValue::new(key, *name)]);
+                    }
+                }
+            }),
+            Self::Capacity(value) => Box::new(move |sample, point| {
+                if let Some(value) = sample.capacity.as_ref().and_then(value) {
+                    point(value, &[]);
+                }
+            }),
+            Self::MemoryLimits => Box::new(|sample, point| {
+                let limits = sample.capacity.and_then(|found| found.memory_limits);
+                let names = ["low", "pressure", "high"];
+                for (name, bytes) in names.into_iter().zip(limits.into_iter().flatten()) {
+                    point(bytes, &[KeyValue::new("tcp.memory.threshold", name)]);
                 }
             }),
             Self::Seconds(_) | Self::PodsSeconds(_) => Box::new(|_, _| {}),
