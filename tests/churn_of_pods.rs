@@ -104,6 +104,7 @@ impl Node {
             counted: Counted::of(Sockets::Together { both: counts }),
             gate: Gate::Hold,
             age: Duration::ZERO,
+            details: None,
         });
         let pods = Pods {
             readings: readings.collect(),

@@ -8,7 +8,7 @@
 )]
 
 use proptest::prelude::*;
-use tcpgauge::source::diag::message::{Kind, MessageError, Part, Socket, read};
+use tcpgauge::source::diag::message::{Kind, MessageError, Part, read};
 use tcpgauge::tcp::{Family, State};
 
 const SEQUENCE: u32 = 7;
@@ -63,9 +63,23 @@ fn done() -> Vec<u8> {
     of_dump(DONE, &0_i32.to_ne_bytes())
 }
 
+/// What a message says of a socket, as far as it is counted by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    family: Family,
+    state: Option<State>,
+    kind: Kind,
+}
+
 fn all(datagram: &[u8]) -> Result<(Vec<Socket>, Part), MessageError> {
     let mut sockets = Vec::new();
-    let part = read(datagram, SEQUENCE, |socket| sockets.push(socket))?;
+    let part = read(datagram, SEQUENCE, |socket, kind| {
+        sockets.push(Socket {
+            family: socket.family,
+            state: socket.state,
+            kind,
+        });
+    })?;
     Ok((sockets, part))
 }
 

@@ -25,12 +25,13 @@ use std::sync::atomic::AtomicBool;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
+use tcpgauge::source::details::Attention;
 use tcpgauge::source::proc_root::{self, ProcRoot};
 use tcpgauge::source::tables;
 use tcpgauge::source::text::Buffer;
 use tcpgauge::source::ways::Ways;
 use tcpgauge::source::{Choice, Options, Scope, Source};
-use tcpgauge::tcp::{Counts, State};
+use tcpgauge::tcp::{Counts, Family, State};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -80,6 +81,7 @@ impl Taker {
             scope: Scope::Own,
             choice: Choice::Auto,
             by_family: false,
+            attention: Attention::default(),
         };
         Self::Agents(Box::new(Ways::new(options)), source)
     }
@@ -95,10 +97,16 @@ impl Taker {
             Self::Pods(buffer, pids) => {
                 let mut counts = Counts::default();
                 for pid in pids {
-                    for name in ["tcp", "tcp6"] {
+                    for (name, family) in [("tcp", Family::Ipv4), ("tcp6", Family::Ipv6)] {
                         let path = ProcRoot::new("/proc").join(&format!("{pid}/net/{name}"));
                         let (file, _) = proc_root::open(&path).unwrap();
-                        let found = tables::count(file, buffer, &AtomicBool::new(false));
+                        let found = tables::count(
+                            file,
+                            family,
+                            buffer,
+                            &AtomicBool::new(false),
+                            &mut |_| {},
+                        );
                         counts = counts + found.unwrap().counts;
                     }
                 }

@@ -85,6 +85,7 @@ impl Wanted {
             scope: self.scope(),
             choice: self.choice,
             by_family: metrics.tell_families_apart(),
+            attention: metrics.attention(),
         }
     }
 
@@ -102,6 +103,7 @@ impl Wanted {
             at_once: (interval / 10).min(MOST_AT_ONCE),
             interval,
             by_family: self.states_of_pods && metrics.tell_families_apart(),
+            attention: metrics.attention(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::values::Values;
 use crate::counters::Wanted;
+use crate::source::details::Attention;
 use crate::tcp::State;
 
 /// Which metrics are exported, and how finely.
@@ -22,6 +23,12 @@ impl Options {
     #[must_use]
     pub fn tell_families_apart(&self) -> bool {
         self.split_network_type && self.groups.contains(&Group::States)
+    }
+
+    /// What is to be looked at besides the counts.
+    #[must_use]
+    pub fn attention(&self) -> Attention {
+        Attention::default()
     }
 
     /// What has to be read of the host besides its sockets.

@@ -105,7 +105,7 @@ mod tests {
     use super::super::instruments::Group;
     use super::*;
     use crate::sample::{Delivery, Vitals};
-    use crate::source::{Counted, Fault, Reading, Scope, Sockets, Source};
+    use crate::source::{Counted, Details, Fault, Reading, Scope, Sockets, Source};
     use crate::tcp::Counts;
 
     fn sample(malformed: u64) -> Sample {
@@ -114,6 +114,7 @@ mod tests {
             source: Source::Text,
             why: None,
             step_downs: 0,
+            details: Details::default(),
             counted: Counted {
                 sockets: Sockets::Together {
                     both: Counts::default(),

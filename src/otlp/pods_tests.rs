@@ -16,7 +16,7 @@ use super::instruments::{self, Group, Options};
 use super::pipeline::Pipeline;
 use crate::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
 use crate::sample::Sample;
-use crate::source::{Counted, Reading, Scope, Sockets, Source};
+use crate::source::{Counted, Details, Reading, Scope, Sockets, Source};
 use crate::tcp::{Counts, State};
 
 const STATES: &str = "system.network.connection.count";
@@ -50,6 +50,7 @@ impl Exported {
             source: Source::Text,
             why: None,
             step_downs: 0,
+            details: Details::default(),
             counted,
         }));
         sample.add_pods(Ok(pods));
@@ -112,6 +113,7 @@ fn reading(owner: Owner, established: u64) -> PodReading {
         counted: counted(established),
         gate: Gate::Hold,
         age: Duration::from_millis(1500),
+        details: None,
     }
 }
 

@@ -66,7 +66,7 @@ fn ours() -> Vec<Row> {
     let mut rows = Vec::new();
     for path in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         let table = File::open(path).unwrap();
-        let scanned = scan(table, &mut buffer, &AtomicBool::new(false), |row| {
+        let scanned = scan(table, &mut buffer, &AtomicBool::new(false), |row, _| {
             rows.push(*row);
         });
         assert_eq!(scanned.unwrap().malformed, 0, "{path}");
@@ -78,7 +78,7 @@ fn theirs() -> Vec<Columns> {
     procfs_rows("/proc/self")
         .into_iter()
         .flat_map(|(_, rows)| rows)
-        .map(|row| {
+        .map(|row, _| {
             (
                 name_of(&row.state),
                 row.local_address.port(),
