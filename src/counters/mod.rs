@@ -242,5 +242,4 @@ fn fault(error: &CountersError) -> Fault {
 }
 
 #[cfg(test)]
-#[path = "counters_tests.rs"]
 mod tests;
