@@ -3,6 +3,7 @@
 mod own_traces;
 mod passage;
 mod shipping;
+mod suspicion;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::shipping::Shipping;
+use self::suspicion::Suspicion;
 use crate::config::Config;
 use crate::reader::{Done, Moment, OfPods, OfSource, Readers, Seen};
 use crate::sample::{Sample, Vitals};
@@ -42,6 +44,8 @@ pub async fn run(
         || moment().into_std(),
     )
     .context("cannot start the thread that reads")?;
+    let mut suspicion =
+        Suspicion::start(&config).context("cannot start the thread that looks for processes")?;
     let mut namespace_said = say_what_is_read(&config).await;
     // Begun after the first reading, which nothing is to delay.
     let mut starting = std::pin::pin!(Shipping::start(&config));
@@ -66,6 +70,10 @@ pub async fn run(
         let reading_took = moment() - began;
         let (mut sample, resident_bytes) = gather(time, reading, pods, first)?;
         first = false;
+        if let Some(suspicion) = &mut suspicion {
+            let left = next.saturating_duration_since(moment()) / 2;
+            suspicion.tell(&mut sample, at.now, left).await;
+        }
         faults.log(&sample);
         sample.vitals = Some(Vitals {
             reading_took,

@@ -16,6 +16,8 @@ pub mod counters;
 
 pub mod pods;
 
+pub mod culprits;
+
 pub mod sample;
 
 pub mod otlp;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::counters::{Capacity, Counters};
+use crate::culprits::Culprits;
 use crate::pods::Pods;
 use crate::source::{Counted, Fault, ReadError, Reading};
 use crate::tcp::State;
@@ -25,6 +26,8 @@ pub struct Sample {
     pub counters: Option<Counters>,
     /// What the host has room for, where it is read.
     pub capacity: Option<Capacity>,
+    /// Who holds the sockets in `CLOSE_WAIT`, where that is wanted.
+    pub culprits: Option<Culprits>,
     /// How the agent is, where it is one that samples.
     pub vitals: Option<Vitals>,
 }
@@ -78,6 +81,7 @@ impl Sample {
             pods: None,
             counters: None,
             capacity: None,
+            culprits: None,
             vitals: None,
         }
     }

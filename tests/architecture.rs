@@ -20,25 +20,30 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("source", &["tcp"]),
     ("counters", &["source"]),
     ("pods", &["source", "tcp"]),
-    ("sample", &["counters", "pods", "source", "tcp"]),
-    ("otlp", &["counters", "pods", "sample", "source", "tcp"]),
+    ("culprits", &["pods", "source", "tcp"]),
+    ("sample", &["counters", "culprits", "pods", "source", "tcp"]),
+    (
+        "otlp",
+        &["counters", "culprits", "pods", "sample", "source", "tcp"],
+    ),
     ("delivery", &[]),
     ("identity", &["source"]),
-    ("reader", &["counters", "pods", "source"]),
+    ("reader", &["counters", "culprits", "pods", "source"]),
     ("schedule", &[]),
     ("log", &[]),
     ("config", &["delivery", "log", "otlp", "pods", "source"]),
     (
         "agent",
         &[
-            "config", "delivery", "identity", "otlp", "reader", "sample", "schedule", "source",
+            "config", "culprits", "delivery", "identity", "otlp", "reader", "sample", "schedule",
+            "source", "tcp",
         ],
     ),
     (
         "cli",
         &[
-            "agent", "config", "counters", "delivery", "identity", "log", "otlp", "pods", "reader",
-            "sample", "source", "tcp",
+            "agent", "config", "counters", "culprits", "delivery", "identity", "log", "otlp",
+            "pods", "reader", "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),
@@ -52,6 +57,7 @@ const MAY_READ_THE_CLOCK: &[&str] = &["agent", "delivery", "cli"];
 const MAY_OPEN_FILES: &[&str] = &[
     "src/source/proc_root.rs",
     "src/pods/names.rs",
+    "src/culprits/machine.rs",
     "src/config/layers.rs",
     "src/delivery/file.rs",
     "src/delivery/spool/directory.rs",
@@ -310,6 +316,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/metrics.md",
         "docs/config.md",
         "docs/pods.md",
+        "docs/culprits.md",
         "docs/snapshot.md",
         "docs/performance.md",
     ] {

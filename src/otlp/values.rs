@@ -2,6 +2,7 @@
 
 use opentelemetry::KeyValue;
 
+use super::culprit_values;
 use super::instrument::Options;
 use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
@@ -39,6 +40,10 @@ pub(super) enum Values {
     Listeners(fn(&Listeners) -> Option<u64>),
     /// A whole number of each of the listening ports that have series of their own.
     ListenerPorts(fn(&AcceptQueue) -> Option<u64>),
+    /// Sockets by who holds them.
+    Culprits,
+    /// For how long those groups have been there, in whole seconds.
+    CulpritAges,
     /// Some of the host's counters, by the values of an attribute.
     CountersBy(&'static str, &'static [(&'static str, Counter)]),
     /// One of the host's counters.
@@ -168,6 +173,8 @@ impl Values {
                     }
                 }
             }),
+            Self::Culprits => culprit_values::sockets(options),
+            Self::CulpritAges => culprit_values::ages(options),
             Self::Counter(counter) => Box::new(move |sample, point| {
                 let counters = sample.counters.as_ref();
                 if let Some(value) = counters.and_then(|counters| counters.get(counter)) {
@@ -211,7 +218,7 @@ fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
 }
 
 /// What tells a pod's points from all others.
-fn owner(owner: &Owner) -> Vec<KeyValue> {
+pub(super) fn owner(owner: &Owner) -> Vec<KeyValue> {
     let attributes = owner.attributes().into_iter();
     attributes
         .map(|(key, value)| KeyValue::new(key, value))

@@ -156,6 +156,11 @@ pub fn list(path: &Path) -> io::Result<impl Iterator<Item = io::Result<(OsString
     Ok(entries.map(|entry| entry.map(|entry| (entry.file_name(), entry.ino()))))
 }
 
+/// The user that what is at `path` belongs to, and its size.
+pub fn user_and_size(path: &Path) -> io::Result<(u32, u64)> {
+    std::fs::metadata(path).map(|found| (found.uid(), found.size()))
+}
+
 /// Whether there is nothing at `path`, not even a link that leads nowhere.
 pub(super) fn is_absent(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
