@@ -57,7 +57,6 @@ const MAY_READ_THE_CLOCK: &[&str] = &["agent", "delivery", "cli"];
 const MAY_OPEN_FILES: &[&str] = &[
     "src/source/proc_root.rs",
     "src/pods/names.rs",
-    "src/culprits/machine.rs",
     "src/config/layers.rs",
     "src/delivery/file.rs",
     "src/delivery/spool/directory.rs",

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use procfs::process::{FDTarget, Process, Stat};
-use procfs::{FromRead, ProcError};
+use procfs::FromRead;
+use procfs::process::{FDTarget, Stat};
 
 use super::search::MOST_FDS;
 use crate::pods::cgroup;
-use crate::source::proc_root::{self, OpenError, ProcRoot};
+use crate::source::proc_root::{self, Directory, OpenError, ProcRoot};
 
 /// No machine has more processes (`PID_MAX_LIMIT`).
 const MOST_PROCESSES: usize = 1 << 22;
@@ -86,7 +87,7 @@ impl ProcMachine {
 /// A process of that machine.
 #[derive(Debug)]
 pub struct ProcHeld {
-    process: Process,
+    files: Directory,
     directory: PathBuf,
 }
 
@@ -107,8 +108,8 @@ impl Machine for ProcMachine {
 
     fn open(&mut self, pid: u32) -> Result<ProcHeld, Closed> {
         let directory = self.of(pid);
-        let process = Process::new_with_root(directory.clone()).map_err(|error| why(&error))?;
-        Ok(ProcHeld { process, directory })
+        let files = Directory::open(&directory.join("fd")).map_err(|error| why(&error))?;
+        Ok(ProcHeld { files, directory })
     }
 
     fn start(&mut self, pid: u32) -> Option<u64> {
@@ -118,20 +119,19 @@ impl Machine for ProcMachine {
 
 impl Held for ProcHeld {
     fn numbers(&mut self) -> Result<Vec<i32>, Closed> {
-        let names = proc_root::list(&self.directory.join("fd")).map_err(|error| why_io(&error))?;
-        let numbers = names.filter_map(|name| name.ok()?.0.to_str()?.parse().ok());
+        let numbers = self.files.numbers().map_err(|error| why(&error))?;
         Ok(numbers.take(MOST_FDS).collect())
     }
 
     fn socket(&mut self, number: i32) -> Result<Option<u64>, Closed> {
-        match self.process.fd_from_fd(number) {
-            Ok(file) => Ok(match file.target {
-                FDTarget::Socket(inode) => Some(inode),
+        match self.files.link(number) {
+            Ok(link) => Ok(match link.to_str().ok().map(FDTarget::from_str) {
+                Some(Ok(FDTarget::Socket(inode))) => Some(inode),
                 _ => None,
             }),
-            // It was closed meanwhile, or is something that has an odd name.
             Err(error) => match why(&error) {
                 Closed::Denied => Err(Closed::Denied),
+                // It was closed meanwhile.
                 Closed::Gone => Ok(None),
             },
         }
@@ -139,7 +139,7 @@ impl Held for ProcHeld {
 
     fn about(&mut self) -> Option<About> {
         let stat = stat(&self.directory)?;
-        let executable = self.process.exe().ok();
+        let executable = std::fs::read_link(self.directory.join("exe")).ok();
         let name = executable
             .as_ref()
             .and_then(|path| path.file_name()?.to_str())
@@ -162,15 +162,7 @@ fn stat(directory: &std::path::Path) -> Option<Stat> {
     Stat::from_read(file.map_err(|_: OpenError| ()).ok()?).ok()
 }
 
-fn why(error: &ProcError) -> Closed {
-    match error {
-        ProcError::PermissionDenied(_) => Closed::Denied,
-        ProcError::Io(error, _) => why_io(error),
-        _ => Closed::Gone,
-    }
-}
-
-fn why_io(error: &io::Error) -> Closed {
+fn why(error: &io::Error) -> Closed {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Closed::Denied,
         _ => Closed::Gone,

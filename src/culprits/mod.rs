@@ -4,6 +4,10 @@
 //! that all groups together are what the same reading counted.
 
 pub mod machine;
+#[cfg(test)]
+#[path = "made_tests.rs"]
+mod made;
+mod names;
 mod rivals;
 pub mod search;
 mod sightings;
@@ -14,7 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::search::{Access, Names, Wanted};
+pub use self::names::{Access, Names, Wanted};
 pub use self::watch::Watch;
 use crate::pods::Owner;
 use crate::source::Scope;

@@ -5,13 +5,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Process;
 use super::machine::{About, Candidate, Closed, Held, Machine};
+use super::names::{Access, Names, Wanted};
 use super::rivals::{self, Rival};
 
 /// So many open files are looked at in one search.
@@ -23,52 +23,22 @@ const LOOKED_AT_AGAIN: usize = 256;
 /// So soon is looked again for a socket that no process was found to hold, and after a search in which nothing could be looked into.
 const AGAIN: Duration = Duration::from_mins(5);
 
-/// A socket whose process is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Its inode.
-    pub inode: u64,
-    /// Its user.
-    pub uid: Option<u32>,
-}
-
-/// What a search found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    /// The process that holds a socket, by the inode of the socket.
-    pub of: HashMap<u64, Arc<Process>>,
-    /// Whether there may be more.
-    pub access: Access,
-}
-
-/// Whether processes could be looked into.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Access {
-    /// All that had to be were.
-    #[default]
-    Whole,
-    /// So many may not be, and sockets are left that they may hold.
-    Denied(u64),
-    /// The time or the number of open files was used up before all sockets were found.
-    Cut,
-    /// They could not be listed, for this reason.
-    Failed(Arc<str>),
-}
-
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole => f.write_str("the processes that hold them were looked for"),
-            Self::Denied(number) => write!(
-                f,
-                "{number} process(es) may not be looked into, so not all that hold them are named: that needs root and CAP_SYS_PTRACE"
-            ),
-            Self::Cut => f.write_str(
-                "not all processes could be looked into in the time that there was, so not all that hold them are named yet",
-            ),
-            Self::Failed(why) => write!(f, "processes cannot be listed, so none is named: {why}"),
-        }
-    }
+/// How late to look into a process. Whoever leaks does so as the user that he is, and has at least as many open files as he has leaked:
+/// of those that have, who has the fewest is looked into the soonest; of the others who has the most.
+fn likelihood(
+    candidate: &Candidate,
+    of_users: &HashMap<u32, u64>,
+) -> (bool, bool, u64, Reverse<u64>, u32) {
+    let leaked = of_users.get(&candidate.uid).copied();
+    let can_have_all = candidate.fds >= leaked.unwrap_or_default();
+    let cost = if can_have_all { candidate.fds } else { 0 };
+    (
+        leaked.is_none(),
+        !can_have_all,
+        cost,
+        Reverse(candidate.fds),
+        candidate.pid,
+    )
 }
 
 /// A process, told from others that have or had its number.
@@ -220,20 +190,18 @@ impl<M: Machine> Search<M> {
             inodes: left.keys().copied().collect(),
             ..Round::default()
         });
-        let uids: HashSet<u32> = left.values().copied().flatten().collect();
         let mut known: HashMap<u32, HashSet<i32>> = HashMap::new();
         for place in self.places.values() {
             let numbers = known.entry(place.holder.0).or_default();
             numbers.insert(place.number);
         }
-        // Whoever leaks has many open files, and made them as the user that he is.
+        let mut of_users: HashMap<u32, u64> = HashMap::new();
+        for uid in left.values().flatten() {
+            *of_users.entry(*uid).or_default() += 1;
+        }
         candidates.sort_by_cached_key(|candidate| {
-            (
-                !known.contains_key(&candidate.pid),
-                !uids.contains(&candidate.uid),
-                Reverse(candidate.fds),
-                candidate.pid,
-            )
+            let is_known = known.contains_key(&candidate.pid);
+            (!is_known, likelihood(candidate, &of_users))
         });
         let mut found = BTreeMap::new();
         let mut room = MOST_FDS;

@@ -21,6 +21,21 @@ const INSIDE: &str = "TCPGAUGE_TEST_INSIDE_NAMESPACE";
 /// Runs `claim` in a namespace of its own, in which only loopback exists. `test` is the calling test's full name, and
 /// is handed on to `claim`.
 pub(crate) fn in_fresh_namespace(test: &str, claim: impl FnOnce(&str)) {
+    in_namespace(test, &["--user", "--map-root-user", "--net"], claim);
+}
+
+/// Runs it in one in which there are other users than root as well.
+#[allow(dead_code, reason = "each test program uses what it needs")]
+pub(crate) fn in_fresh_namespace_of_many_users(test: &str, claim: impl FnOnce(&str)) {
+    let ours: &[_] = if rustix::process::geteuid().is_root() {
+        &["--net"]
+    } else {
+        &["--user", "--map-root-user", "--map-auto", "--net"]
+    };
+    in_namespace(test, ours, claim);
+}
+
+fn in_namespace(test: &str, kind: &[&str], claim: impl FnOnce(&str)) {
     if std::env::var_os(INSIDE).is_some() {
         match bring_loopback_up() {
             Ok(()) => match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).map(drop) {
@@ -37,7 +52,7 @@ pub(crate) fn in_fresh_namespace(test: &str, claim: impl FnOnce(&str)) {
     }
 
     let again = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net"])
+        .args(kind)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")
