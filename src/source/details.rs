@@ -320,3 +320,7 @@ impl Ports {
         word.is_some_and(|word| word >> (port % 64) & 1 == 1)
     }
 }
+
+#[cfg(test)]
+#[path = "details_tests.rs"]
+mod tests;
