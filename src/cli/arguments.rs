@@ -186,7 +186,7 @@ fn command() -> clap::Command {
         .subcommand(
             clap::Command::new("culprits")
                 .about("Say who holds the sockets in a state: pod, process, user, endpoint")
-                .after_help("Processes are named as root with CAP_SYS_PTRACE (docs/culprits.md). Exit codes: 0 all that was asked for was read; 1 something is missing or incomplete, said on stderr; 64 bad usage or configuration.")
+                .after_help("Processes of others are named with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (docs/culprits.md). Exit codes: 0 all that was asked for was read; 1 something is missing or incomplete, said on stderr; 64 bad usage or configuration.")
                 .arg(
                     Arg::new("state")
                         .long("state")

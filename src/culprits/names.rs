@@ -44,7 +44,7 @@ impl fmt::Display for Access {
             Self::Whole => f.write_str("the processes that hold them were looked for"),
             Self::Denied(number) => write!(
                 f,
-                "{number} process(es) may not be looked into, so not all that hold them are named: that needs root and CAP_SYS_PTRACE"
+                "{number} process(es) may not be looked into, so not all that hold them are named: that needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
             ),
             Self::Cut => f.write_str(
                 "not all processes could be looked into in the time that there was, so not all that hold them are named yet",

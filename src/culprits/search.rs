@@ -221,12 +221,11 @@ impl<M: Machine> Search<M> {
             let known = known.get(&candidate.pid);
             match self.look_into(candidate.pid, known, left, &mut found, &mut room, stop) {
                 Err(Closed::Denied) => round.denied += 1,
-                Err(Closed::Gone) => {}
                 Ok(()) if stop.load(Ordering::Relaxed) || room == 0 => {
                     cut = true;
                     break;
                 }
-                Ok(()) => {}
+                Ok(()) | Err(Closed::Gone) => {}
             }
             round.looked.insert(candidate.pid);
         }

@@ -4,14 +4,14 @@ use super::*;
 use crate::culprits::{Process, Whose};
 use crate::source::Scope;
 
-fn process(pid: u32, start: u64) -> Option<Arc<Process>> {
-    Some(Arc::new(Process {
+fn process(pid: u32, start: u64) -> Arc<Process> {
+    Arc::new(Process {
         pid,
         start,
         name: "leaker".into(),
         container: None,
         others: 0,
-    }))
+    })
 }
 
 fn group(port: u16, sockets: u64, process: Option<Arc<Process>>) -> Group {
@@ -128,15 +128,15 @@ fn an_owner_that_was_not_told_of_is_not_forgotten_at_once() {
 fn a_process_that_is_found_later_takes_over_the_age_of_the_group() {
     let mut watching = Watching::new();
     watching.see("host", 0, vec![group(80, 3, None)]);
-    let named = watching.see("host", 7, vec![group(80, 4, process(5, 1))]);
+    let named = watching.see("host", 7, vec![group(80, 4, Some(process(5, 1)))]);
     assert_eq!(named, [Some((7, 3))]);
     // One that joins while others stay without a name is new.
     watching.see(
         "host",
         8,
-        vec![group(80, 4, process(5, 1)), group(80, 1, None)],
+        vec![group(80, 4, Some(process(5, 1))), group(80, 1, None)],
     );
-    let joined = vec![group(80, 4, process(6, 1)), group(80, 1, None)];
+    let joined = vec![group(80, 4, Some(process(6, 1))), group(80, 1, None)];
     assert_eq!(
         watching.see("host", 10, joined),
         [Some((0, 4)), Some((2, 1))]
@@ -146,8 +146,8 @@ fn a_process_that_is_found_later_takes_over_the_age_of_the_group() {
 #[test]
 fn another_process_with_the_same_number_is_another_group() {
     let mut watching = Watching::new();
-    watching.see("host", 0, vec![group(80, 3, process(5, 1))]);
-    let seen = watching.see("host", 9, vec![group(80, 3, process(5, 2))]);
+    watching.see("host", 0, vec![group(80, 3, Some(process(5, 1)))]);
+    let seen = watching.see("host", 9, vec![group(80, 3, Some(process(5, 2)))]);
     assert_eq!(seen, [Some((0, 3))]);
 }
 

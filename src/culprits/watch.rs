@@ -170,11 +170,11 @@ fn split(whose: &Whose, holder: Holder, held: &Held, names: &Names) -> impl Iter
         }
     }
     let nameless = (left > 0).then(|| group(whose, holder, held, None, left));
-    let named: Vec<_> = by_process
+    let parts: Vec<_> = by_process
         .into_values()
         .map(|(process, sockets)| group(whose, holder, held, Some(process), sockets))
         .collect();
-    named.into_iter().chain(nameless)
+    parts.into_iter().chain(nameless)
 }
 
 fn group(
