@@ -19,15 +19,22 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tcp", &[]),
     ("source", &["tcp"]),
     ("counters", &["source"]),
+    ("ports", &["source", "tcp"]),
     ("pods", &["source", "tcp"]),
-    ("sample", &["counters", "pods", "source", "tcp"]),
-    ("otlp", &["counters", "pods", "sample", "source", "tcp"]),
+    ("sample", &["counters", "pods", "ports", "source", "tcp"]),
+    (
+        "otlp",
+        &["counters", "pods", "ports", "sample", "source", "tcp"],
+    ),
     ("delivery", &[]),
     ("identity", &["source"]),
-    ("reader", &["counters", "pods", "source"]),
+    ("reader", &["counters", "pods", "ports", "source"]),
     ("schedule", &[]),
     ("log", &[]),
-    ("config", &["delivery", "log", "otlp", "pods", "source"]),
+    (
+        "config",
+        &["delivery", "log", "otlp", "pods", "ports", "source"],
+    ),
     (
         "agent",
         &[
@@ -37,8 +44,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agent", "config", "counters", "delivery", "identity", "log", "otlp", "pods", "reader",
-            "sample", "source", "tcp",
+            "agent", "config", "counters", "delivery", "identity", "log", "otlp", "pods", "ports",
+            "reader", "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),

@@ -1,5 +1,6 @@
 //! What is read, from its settings.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::layers::Layers;
 use super::{text, values};
 use crate::otlp::instruments;
 use crate::pods;
+use crate::ports::{self, MOST_DESTINATIONS};
 use crate::source::proc_root::ProcRoot;
 use crate::source::{self, Choice, Scope};
 
@@ -24,6 +26,8 @@ pub(super) struct Wanted {
     gates: bool,
     cpu_budget: f64,
     most_pods: usize,
+    port_range: Option<RangeInclusive<u16>>,
+    port_destinations: usize,
     pub(super) states_of_pods: bool,
 }
 
@@ -52,6 +56,11 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         text(|share| values::percent(share, 0.1, 100.0)),
     );
     let states_of_pods = layers.take("pods_states", text(values::boolean));
+    let port_range = layers.take("port_range", text(port_range));
+    let port_destinations = layers.take(
+        "port_destinations",
+        text(|number| values::number(number, 0, MOST_DESTINATIONS)),
+    );
     Some(Wanted {
         scopes: scopes?,
         proc_root: ProcRoot::new(proc_root?),
@@ -60,6 +69,8 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         gates: gates?,
         cpu_budget: cpu_budget?,
         most_pods: most_pods?,
+        port_range: port_range?,
+        port_destinations: port_destinations?,
         states_of_pods: states_of_pods?,
     })
 }
@@ -86,6 +97,14 @@ impl Wanted {
             choice: self.choice,
             by_family: metrics.tell_families_apart(),
             attention: metrics.attention(),
+        }
+    }
+
+    pub(super) fn ports(&self) -> ports::Options {
+        ports::Options {
+            range: self.port_range.clone(),
+            destinations: self.port_destinations,
+            when: ports::When::Due,
         }
     }
 
@@ -124,6 +143,17 @@ fn scopes(names: &str) -> Result<Scopes, String> {
         }
     };
     Ok(Scopes { alone, pods })
+}
+
+fn port_range(text: &str) -> Result<Option<RangeInclusive<u16>>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // Port 0 is the one that stands for any.
+    let range = ports::range::parse(text).filter(|range| *range.start() > 0);
+    range.map(Some).ok_or_else(|| {
+        format!("{text:?} is no range of ports: write the first and the last, from 1 to 65535, such as 32768-60999")
+    })
 }
 
 fn directory(path: &str) -> Result<PathBuf, String> {

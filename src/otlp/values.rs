@@ -5,6 +5,7 @@ use opentelemetry::KeyValue;
 use super::instrument::Options;
 use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
+use crate::ports::{Ports, Told};
 use crate::sample::{Delivery, Five, Sample, Vitals};
 use crate::source::{Reading, Sockets, Source};
 use crate::tcp::{Counts, Family, State};
@@ -42,6 +43,8 @@ pub(super) enum Values {
     Capacity(fn(&Capacity) -> Option<u64>),
     /// Where TCP's memory is thought little, too much, and no more.
     MemoryLimits,
+    /// Which share of the ports is in use.
+    Ports,
     /// How old the reading is that each pod's numbers stand on, in whole seconds: nobody needs more, and a backlog is a tenth smaller.
     Ages,
 }
@@ -70,6 +73,11 @@ impl Values {
             Self::PodsSeconds(value) => Observer::Seconds(Box::new(move |sample, point| {
                 if let Some(pods) = &sample.pods {
                     point(value(&pods.stats), &[]);
+                }
+            })),
+            Self::Ports => Observer::Seconds(Box::new(|sample, point| {
+                if let Some(ports) = &sample.ports {
+                    self::ports(ports, point);
                 }
             })),
             whole => Observer::Whole(whole.whole(options)),
@@ -166,7 +174,29 @@ impl Values {
                     point(bytes, &[KeyValue::new("tcp.memory.threshold", name)]);
                 }
             }),
-            Self::Seconds(_) | Self::PodsSeconds(_) => Box::new(|_, _| {}),
+            Self::Seconds(_) | Self::PodsSeconds(_) | Self::Ports => Box::new(|_, _| {}),
+        }
+    }
+}
+
+/// Nothing where it is not clear how many are in use.
+fn ports(ports: &Ports, point: Point<'_, f64>) {
+    let Some(destinations) = ports.destinations() else {
+        return;
+    };
+    match ports.told {
+        Told::Largest => {
+            let largest = destinations.first().map_or(0, |largest| largest.ports);
+            point(ports.share(largest), &[]);
+        }
+        Told::Each => {
+            for destination in destinations {
+                let attributes = [
+                    KeyValue::new("server.address", destination.to.ip().to_string()),
+                    KeyValue::new("server.port", i64::from(destination.to.port())),
+                ];
+                point(ports.share(destination.ports), &attributes);
+            }
         }
     }
 }
