@@ -70,6 +70,7 @@ impl Node {
             split_network_type: false,
             states_of_pods: false,
             most_pods: pods,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request| {

@@ -71,7 +71,8 @@ struct Socket {
     kind: Kind,
 }
 
-fn all(datagram: &[u8]) -> Result<(Vec<Socket>, Part), MessageError> {
+/// The sockets before anything that is wrong, and what came of it all.
+fn seen(datagram: &[u8]) -> (Vec<Socket>, Result<Part, MessageError>) {
     let mut sockets = Vec::new();
     let part = read(datagram, SEQUENCE, |socket, kind| {
         sockets.push(Socket {
@@ -79,8 +80,13 @@ fn all(datagram: &[u8]) -> Result<(Vec<Socket>, Part), MessageError> {
             state: socket.state,
             kind,
         });
-    })?;
-    Ok((sockets, part))
+    });
+    (sockets, part)
+}
+
+fn all(datagram: &[u8]) -> Result<(Vec<Socket>, Part), MessageError> {
+    let (sockets, part) = seen(datagram);
+    Ok((sockets, part?))
 }
 
 fn only(datagram: &[u8]) -> Socket {
@@ -293,7 +299,7 @@ proptest! {
     #[test]
     fn any_bytes_are_sockets_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
         let mut sockets = 0;
-        let _ = read(&bytes, SEQUENCE, |_| sockets += 1);
+        let _ = read(&bytes, SEQUENCE, |_, _| sockets += 1);
         prop_assert!(sockets <= bytes.len() / 88);
     }
 
@@ -311,11 +317,9 @@ proptest! {
             }
         }
         let all_of_it = bytes.len();
-        let mut before = Vec::new();
-        let whole = read(&bytes, SEQUENCE, |socket| before.push(socket));
+        let (before, whole) = seen(&bytes);
         bytes.truncate(cut.index(all_of_it + 1));
-        let mut sockets = Vec::new();
-        let part = read(&bytes, SEQUENCE, |socket| sockets.push(socket));
+        let (sockets, part) = seen(&bytes);
         // What a cut leaves is what was there, or an error.
         prop_assert!(before.starts_with(&sockets));
         if let (Ok(whole), Ok(part)) = (whole, part) {

@@ -7,6 +7,9 @@
 //! The ways are those of the agent (`text`, `diag`, `diag-full`) and `walk`, which is what they cannot go below: the request
 //! of a sparse reading, whose answer is received and looked at no further than to find its end.
 //!
+//! `compare_readings groups` reads what the metric groups `counters` and `capacity` tell of the host, which an agent does once in a tick
+//! besides its reading.
+//!
 //! `compare_readings pods PID...` reads both tables of the namespace of each of these processes, and all that is one reading.
 
 #![allow(
@@ -25,6 +28,7 @@ use std::sync::atomic::AtomicBool;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
+use tcpgauge::counters::Watch;
 use tcpgauge::source::details::Attention;
 use tcpgauge::source::proc_root::{self, ProcRoot};
 use tcpgauge::source::tables;
@@ -40,9 +44,10 @@ fn main() {
         Some("diag") => Taker::of(Source::Diag),
         Some("diag-full") => Taker::of(Source::DiagFull),
         Some("walk") => Taker::Walk(Walk::new()),
+        Some("groups") => Taker::Groups(Box::new(Watch::new(ProcRoot::new("/proc")))),
         Some("pods") => Taker::Pods(Buffer::default(), arguments.collect()),
         _ => panic!(
-            "usage: compare_readings text|diag|diag-full|walk, or compare_readings pods PID..."
+            "usage: compare_readings text|diag|diag-full|walk|groups, or compare_readings pods PID..."
         ),
     };
     let mut output = std::io::stdout().lock();
@@ -71,6 +76,7 @@ enum Taker {
     Agents(Box<Ways>, Source),
     Pods(Buffer, Vec<String>),
     Walk(Walk),
+    Groups(Box<Watch>),
 }
 
 impl Taker {
@@ -114,6 +120,11 @@ impl Taker {
             }
             Self::Walk(walk) => {
                 walk.take();
+                None
+            }
+            Self::Groups(watch) => {
+                watch.counters().unwrap();
+                watch.capacity();
                 None
             }
         }

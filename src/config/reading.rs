@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::layers::Layers;
@@ -9,6 +10,7 @@ use super::{text, values};
 use crate::otlp::instruments;
 use crate::pods;
 use crate::ports::{self, MOST_DESTINATIONS};
+use crate::source::details::MOST_PORTS;
 use crate::source::proc_root::ProcRoot;
 use crate::source::{self, Choice, Scope};
 
@@ -29,6 +31,7 @@ pub(super) struct Wanted {
     port_range: Option<RangeInclusive<u16>>,
     port_destinations: usize,
     pub(super) states_of_pods: bool,
+    pub(super) listener_ports: Arc<[u16]>,
 }
 
 /// What `--scope` names.
@@ -61,6 +64,7 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         "port_destinations",
         text(|number| values::number(number, 0, MOST_DESTINATIONS)),
     );
+    let listener_ports = layers.take("listener_ports", text(ports));
     Some(Wanted {
         scopes: scopes?,
         proc_root: ProcRoot::new(proc_root?),
@@ -72,6 +76,7 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         port_range: port_range?,
         port_destinations: port_destinations?,
         states_of_pods: states_of_pods?,
+        listener_ports: listener_ports?,
     })
 }
 
@@ -154,6 +159,25 @@ fn port_range(text: &str) -> Result<Option<RangeInclusive<u16>>, String> {
     range.map(Some).ok_or_else(|| {
         format!("{text:?} is no range of ports: write the first and the last, from 1 to 65535, such as 32768-60999")
     })
+}
+
+fn ports(list: &str) -> Result<Arc<[u16]>, String> {
+    let mut ports: Vec<u16> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|port| !port.is_empty())
+        .map(|port| values::number(port, 1, usize::from(u16::MAX)))
+        .map(|port| port.and_then(|port| u16::try_from(port).map_err(|error| error.to_string())))
+        .collect::<Result<_, _>>()?;
+    ports.sort_unstable();
+    ports.dedup();
+    if ports.len() > MOST_PORTS {
+        return Err(format!(
+            "{} ports are more than {MOST_PORTS}, and each is a series of its own",
+            ports.len()
+        ));
+    }
+    Ok(ports.into())
 }
 
 fn directory(path: &str) -> Result<PathBuf, String> {

@@ -103,4 +103,14 @@ pub(super) const READING: &[Setting] = &[
         help: "So many destinations, those with most ports in use, have a point of tcp.ports.utilization each, with server.address and server.port; 0: one point, of the largest, without them",
         used_by: UsedBy::Readers,
     },
+    Setting {
+        key: "listener_ports",
+        flag: Some("listener-ports"),
+        env: &[plain("TCPGAUGE_LISTENER_PORTS")],
+        default: "",
+        value: "PORTS",
+        bounds: "up to 16 ports, with commas",
+        help: "Listening ports whose accept queues have series of their own (tcp.port.accept_queue.length), of the host or of this process's own namespace",
+        used_by: UsedBy::Senders,
+    },
 ];

@@ -1,5 +1,7 @@
 //! What an instrument is, and the choice among them.
 
+use std::sync::Arc;
+
 use super::values::Values;
 use crate::counters::Wanted;
 use crate::ports::MOST_DESTINATIONS;
@@ -17,6 +19,8 @@ pub struct Options {
     pub states_of_pods: bool,
     /// So many pods at most have series of their own; 0 where none is told of.
     pub most_pods: usize,
+    /// The listening ports that have series of their own.
+    pub listener_ports: Arc<[u16]>,
 }
 
 impl Options {
@@ -29,7 +33,10 @@ impl Options {
     /// What is to be looked at besides the counts.
     #[must_use]
     pub fn attention(&self) -> Attention {
-        Attention::default()
+        Attention {
+            ports: Arc::clone(&self.listener_ports),
+            ..Attention::default()
+        }
     }
 
     /// What has to be read of the host besides its sockets.
@@ -49,6 +56,8 @@ pub enum Group {
     Five,
     /// Sockets by state.
     States,
+    /// Accept queues.
+    Listeners,
     /// The host's own counters.
     Counters,
     /// What the host has room for.
@@ -59,17 +68,19 @@ pub enum Group {
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Five,
         Self::States,
+        Self::Listeners,
         Self::Counters,
         Self::Capacity,
         Self::Own,
     ];
     /// Their names.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         Self::Five.name(),
         Self::States.name(),
+        Self::Listeners.name(),
         Self::Counters.name(),
         Self::Capacity.name(),
         Self::Own.name(),
@@ -81,6 +92,7 @@ impl Group {
         match self {
             Self::Five => "five",
             Self::States => "states",
+            Self::Listeners => "listeners",
             Self::Counters => "counters",
             Self::Capacity => "capacity",
             Self::Own => "self",
@@ -92,7 +104,7 @@ impl Group {
     pub const fn default(self) -> &'static str {
         match self {
             Self::Five => "always",
-            Self::States | Self::Counters | Self::Capacity | Self::Own => "on",
+            Self::States | Self::Listeners | Self::Counters | Self::Capacity | Self::Own => "on",
         }
     }
 }

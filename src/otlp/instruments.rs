@@ -2,6 +2,7 @@
 
 use super::host_instruments::OF_THE_HOST;
 pub use super::instrument::{Attribute, Group, Instrument, Kind, OWNER, Options};
+use super::listener_instruments::OF_LISTENERS;
 use super::values::Values;
 use crate::pods::Gate;
 use crate::sample::Five;
@@ -11,7 +12,10 @@ const PODS_STATES: Option<&str> = Some("--pods-states");
 
 /// Every instrument.
 pub fn all() -> impl Iterator<Item = &'static Instrument> + Clone {
-    OF_SOCKETS_AND_OWN.iter().chain(OF_THE_HOST)
+    OF_SOCKETS_AND_OWN
+        .iter()
+        .chain(OF_LISTENERS)
+        .chain(OF_THE_HOST)
 }
 
 const OF_SOCKETS_AND_OWN: &[Instrument] = &[

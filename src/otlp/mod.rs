@@ -5,6 +5,7 @@ mod exporter;
 mod host_instruments;
 mod instrument;
 pub mod instruments;
+mod listener_instruments;
 pub mod pipeline;
 #[cfg(test)]
 mod pods_tests;

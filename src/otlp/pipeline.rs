@@ -138,6 +138,7 @@ mod tests {
             split_network_type: true,
             states_of_pods: false,
             most_pods: 512,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |_| *count.lock().unwrap() += 1);
@@ -193,6 +194,7 @@ mod tests {
             split_network_type: false,
             states_of_pods: false,
             most_pods: 512,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request: Vec<u8>| {
@@ -231,6 +233,7 @@ mod tests {
             split_network_type: false,
             states_of_pods: false,
             most_pods: 512,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request| {

@@ -91,6 +91,7 @@ impl Exported {
 
 fn options(most_pods: usize, states_of_pods: bool, split_network_type: bool) -> Options {
     Options {
+        listener_ports: [].into(),
         groups: Group::ALL.to_vec(),
         split_network_type,
         states_of_pods,

@@ -7,6 +7,7 @@ use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
 use crate::ports::{Ports, Told};
 use crate::sample::{Delivery, Five, Sample, Vitals};
+use crate::source::details::{AcceptQueue, Listeners};
 use crate::source::{Reading, Sockets, Source};
 use crate::tcp::{Counts, Family, State};
 
@@ -35,6 +36,10 @@ pub(super) enum Values {
     PodsBy(&'static str, fn(&Stats) -> Vec<(&'static str, u64)>),
     /// Seconds of how pods are read.
     PodsSeconds(fn(&Stats) -> f64),
+    /// A whole number of the listeners of a namespace, where it is known.
+    Listeners(fn(&Listeners) -> Option<u64>),
+    /// A whole number of each of the listening ports that have series of their own.
+    ListenerPorts(fn(&AcceptQueue) -> Option<u64>),
     /// Some of the host's counters, by the values of an attribute.
     CountersBy(&'static str, &'static [(&'static str, Counter)]),
     /// One of the host's counters.
@@ -146,6 +151,29 @@ impl Values {
             Self::Ages => Box::new(|sample, point| {
                 for pod in of_pods(sample) {
                     point(pod.age.as_secs(), &owner(&pod.owner));
+                }
+            }),
+            Self::Listeners(value) => Box::new(move |sample, point| {
+                for reading in trusted(sample) {
+                    if let Some(value) = value(&reading.details.listeners) {
+                        point(value, &[]);
+                    }
+                }
+                for pod in of_pods(sample) {
+                    let details = pod.details.as_ref();
+                    if let Some(value) = details.and_then(|found| value(&found.listeners)) {
+                        point(value, &owner(&pod.owner));
+                    }
+                }
+            }),
+            Self::ListenerPorts(value) => Box::new(move |sample, point| {
+                for reading in trusted(sample) {
+                    for queue in reading.details.listeners.ports.iter().flatten() {
+                        if let Some(value) = value(queue) {
+                            let port = i64::from(queue.port);
+                            point(value, &[KeyValue::new("network.local.port", port)]);
+                        }
+                    }
                 }
             }),
             Self::Counter(counter) => Box::new(move |sample, point| {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::socket::Socket;
 use crate::tcp::{Family, State};
 
@@ -51,7 +53,7 @@ pub struct Listeners {
 }
 
 /// Connections that wait for a service to accept them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AcceptQueue {
     /// Where it listens.
     pub port: u16,

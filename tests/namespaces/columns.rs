@@ -78,7 +78,7 @@ fn theirs() -> Vec<Columns> {
     procfs_rows("/proc/self")
         .into_iter()
         .flat_map(|(_, rows)| rows)
-        .map(|row, _| {
+        .map(|row| {
             (
                 name_of(&row.state),
                 row.local_address.port(),

@@ -21,6 +21,7 @@ mod ledger;
 mod listener;
 mod population;
 mod ports;
+mod queues;
 mod rare;
 mod readings;
 mod scene;
