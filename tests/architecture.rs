@@ -317,6 +317,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/metrics.md",
         "docs/config.md",
         "docs/pods.md",
+        "docs/ports.md",
         "docs/snapshot.md",
         "docs/performance.md",
     ] {

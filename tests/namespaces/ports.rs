@@ -16,16 +16,24 @@ fn allow(setting: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/ipv4/{setting}"), value).unwrap();
 }
 
-/// Connections that end from this side, each of which keeps its port for a minute.
-fn leave_in_time_wait(number: u64) -> TcpListener {
+/// Connections that end from this side, each of which keeps its port for a minute. Who chooses the port is `choose`: the kernel, for the
+/// port 0, looks at one after the other, which takes a minute in all where thousands are in use.
+fn leave_in_time_wait(number: u16, choose: impl Fn(u16) -> u16) -> TcpListener {
     // The kernel would end some for being many, or use their ports again.
     allow("tcp_max_tw_buckets", "1000000");
     allow("tcp_tw_reuse", "0");
     // On a machine that stands still for 200 ms the last FIN is sent twice, and the answer to the second is a reset.
     allow("tcp_rfc1337", "1");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).unwrap();
-    for _ in 0..number {
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let there: SocketAddr = listener.local_addr().unwrap();
+    for index in 0..number {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let port = choose(index);
+        if port > 0 {
+            let here = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            client.bind(&here.into()).unwrap();
+        }
+        client.connect(&there.into()).unwrap();
         let (server, _) = listener.accept().unwrap();
         drop(client);
         drop(server);
@@ -63,7 +71,7 @@ fn twenty_eight_thousand_time_waits_to_one_destination_are_nearly_all_ports() {
     let test = "ports::twenty_eight_thousand_time_waits_to_one_destination_are_nearly_all_ports";
     in_fresh_namespace(test, |_| {
         allow("ip_local_port_range", "32768 60999");
-        let _listener = leave_in_time_wait(28_000);
+        let _listener = leave_in_time_wait(28_000, |index| 32_768 + index);
         let expected = json!({
             "first": 32768,
             "last": 60999,
@@ -93,7 +101,7 @@ fn a_connection_fails_when_the_share_is_1_and_not_before() {
     in_fresh_namespace(test, |_| {
         allow("ip_local_port_range", "40000 40099");
         allow("ip_local_reserved_ports", "40001,40090-40097");
-        let listener = leave_in_time_wait(90);
+        let listener = leave_in_time_wait(90, |_| 0);
         assert_eq!(ports(&[])["destinations"][0]["utilization"], 90.0 / 91.0);
         let address = listener.local_addr().unwrap();
         let last = TcpStream::connect(address).unwrap();
@@ -135,9 +143,9 @@ fn an_ipv4_connection_takes_the_same_ports_whichever_family_its_socket_has() {
 
         let found = ports(&["--port-destinations", "20"]);
         let found = found["destinations"].as_array().unwrap().iter().map(|one| {
-            let text = |key: &str| one[key].as_str().unwrap().to_owned();
+            let word = |key: &str| one[key].as_str().unwrap().to_owned();
             let number = |key: &str| one[key].as_u64().unwrap();
-            (text("address"), number("port"), number("ports"))
+            (word("address"), number("port"), number("ports"))
         });
         let expected = [
             ("127.0.0.1", 20_000, 17),
