@@ -258,3 +258,7 @@ impl<A: Send + 'static> Reader<A> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -187,3 +187,45 @@ fn directory(path: &str) -> Result<PathBuf, String> {
     }
     Ok(PathBuf::from(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::UsedBy;
+    use super::super::{Config, Environment, Flags};
+
+    fn load(key: &'static str, value: &str) -> Result<Config, String> {
+        let mut flags = Flags::default();
+        flags.settings.insert(key, value.to_owned());
+        let loaded = Config::load(flags, Environment::default(), UsedBy::Readers);
+        loaded.map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_range_of_ports_is_the_first_and_the_last() {
+        let range = |text| load("port_range", text).map(|config| config.ports.range);
+        assert_eq!(range(""), Ok(None));
+        assert_eq!(range("32768-60999"), Ok(Some(32_768..=60_999)));
+        assert_eq!(range("1024 - 1024"), Ok(Some(1024..=1024)));
+        for text in [
+            "32768",
+            "32768 60999",
+            "60999-32768",
+            "0-60999",
+            "1-65536",
+            "-5-10",
+            "1-2-3",
+            "a-b",
+        ] {
+            let fault = range(text).unwrap_err();
+            assert!(fault.contains("flag --port-range"), "{fault}");
+            assert!(fault.contains("such as 32768-60999"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn no_more_destinations_are_told_than_a_backend_is_to_keep() {
+        let most = |text| load("port_destinations", text).map(|config| config.ports.destinations);
+        assert_eq!((most("0"), most("20")), (Ok(0), Ok(20)));
+        assert!(most("21").is_err() && most("-1").is_err());
+    }
+}
