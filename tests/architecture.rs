@@ -31,20 +31,22 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("reader", &["counters", "pods", "ports", "source"]),
     ("schedule", &[]),
     ("log", &[]),
+    ("http", &["pods", "sample", "source"]),
     (
         "config",
-        &["delivery", "log", "otlp", "pods", "ports", "source"],
+        &["delivery", "http", "log", "otlp", "pods", "ports", "source"],
     ),
     (
         "agent",
         &[
-            "config", "delivery", "identity", "otlp", "reader", "sample", "schedule", "source",
+            "config", "delivery", "http", "identity", "otlp", "reader", "sample", "schedule",
+            "source",
         ],
     ),
     (
         "cli",
         &[
-            "agent", "config", "counters", "delivery", "identity", "log", "otlp", "pods", "ports",
+            "agent", "config", "counters", "delivery", "http", "identity", "log", "otlp", "pods",
             "reader", "sample", "source", "tcp",
         ],
     ),
@@ -316,6 +318,7 @@ fn links_between_pages_lead_somewhere() {
         "ARCHITECTURE.md",
         "docs/metrics.md",
         "docs/config.md",
+        "docs/http.md",
         "docs/pods.md",
         "docs/ports.md",
         "docs/snapshot.md",
