@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::fs;
 
 use tempfile::TempDir;
@@ -18,7 +19,11 @@ fn root() -> TempDir {
     };
     let mut table = "  sl  local_address rem_address   st\n".to_owned();
     for port in 39_998..40_003_u16 {
-        table += &format!("   0: 0100007F:{port:04X} 0200007F:01BB 06 0:0 3:0 0 0 0 0\n");
+        writeln!(
+            table,
+            "   0: 0100007F:{port:04X} 0200007F:01BB 06 0:0 3:0 0 0 0 0"
+        )
+        .unwrap();
     }
     put("self/net/tcp", &table);
     put("sys/net/ipv4/ip_local_port_range", "40000\t40009\n");
