@@ -2,10 +2,10 @@
 
 use opentelemetry::KeyValue;
 
+use super::host_values;
 use super::instrument::Options;
 use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
-use crate::ports::{Ports, Told};
 use crate::sample::{Delivery, Five, Sample, Vitals};
 use crate::source::details::{AcceptQueue, Listeners};
 use crate::source::{Reading, Sockets, Source};
@@ -80,11 +80,7 @@ impl Values {
                     point(value(&pods.stats), &[]);
                 }
             })),
-            Self::Ports => Observer::Seconds(Box::new(|sample, point| {
-                if let Some(ports) = &sample.ports {
-                    self::ports(ports, point);
-                }
-            })),
+            Self::Ports => Observer::Seconds(host_values::ports()),
             whole => Observer::Whole(whole.whole(options)),
         }
     }
@@ -153,87 +149,22 @@ impl Values {
                     point(pod.age.as_secs(), &owner(&pod.owner));
                 }
             }),
-            Self::Listeners(value) => Box::new(move |sample, point| {
-                for reading in trusted(sample) {
-                    if let Some(value) = value(&reading.details.listeners) {
-                        point(value, &[]);
-                    }
-                }
-                for pod in of_pods(sample) {
-                    let details = pod.details.as_ref();
-                    if let Some(value) = details.and_then(|found| value(&found.listeners)) {
-                        point(value, &owner(&pod.owner));
-                    }
-                }
-            }),
-            Self::ListenerPorts(value) => Box::new(move |sample, point| {
-                for reading in trusted(sample) {
-                    for queue in reading.details.listeners.ports.iter().flatten() {
-                        if let Some(value) = value(queue) {
-                            let port = i64::from(queue.port);
-                            point(value, &[KeyValue::new("network.local.port", port)]);
-                        }
-                    }
-                }
-            }),
-            Self::Counter(counter) => Box::new(move |sample, point| {
-                let counters = sample.counters.as_ref();
-                if let Some(value) = counters.and_then(|counters| counters.get(counter)) {
-                    point(value, &[]);
-                }
-            }),
-            Self::CountersBy(key, counters) => Box::new(move |sample, point| {
-                for (name, counter) in counters {
-                    let found = sample.counters.as_ref();
-                    if let Some(value) = found.and_then(|found| found.get(*counter)) {
-                        point(value, &[KeyValue::new(key, *name)]);
-                    }
-                }
-            }),
-            Self::Capacity(value) => Box::new(move |sample, point| {
-                if let Some(value) = sample.capacity.as_ref().and_then(value) {
-                    point(value, &[]);
-                }
-            }),
-            Self::MemoryLimits => Box::new(|sample, point| {
-                let limits = sample.capacity.and_then(|found| found.memory_limits);
-                let names = ["low", "pressure", "high"];
-                for (name, bytes) in names.into_iter().zip(limits.into_iter().flatten()) {
-                    point(bytes, &[KeyValue::new("tcp.memory.threshold", name)]);
-                }
-            }),
+            Self::Listeners(value) => host_values::listeners(value),
+            Self::ListenerPorts(value) => host_values::listener_ports(value),
+            Self::Counter(counter) => host_values::counter(counter),
+            Self::CountersBy(key, counters) => host_values::counters_by(key, counters),
+            Self::Capacity(value) => host_values::capacity(value),
+            Self::MemoryLimits => host_values::memory_limits(),
             Self::Seconds(_) | Self::PodsSeconds(_) | Self::Ports => Box::new(|_, _| {}),
         }
     }
 }
 
-/// Nothing where it is not clear how many are in use.
-fn ports(ports: &Ports, point: Point<'_, f64>) {
-    let Some(destinations) = ports.destinations() else {
-        return;
-    };
-    match ports.told {
-        Told::Largest => {
-            let largest = destinations.first().map_or(0, |largest| largest.ports);
-            point(ports.share(largest), &[]);
-        }
-        Told::Each => {
-            for destination in destinations {
-                let attributes = [
-                    KeyValue::new("server.address", destination.to.ip().to_string()),
-                    KeyValue::new("server.port", i64::from(destination.to.port())),
-                ];
-                point(ports.share(destination.ports), &attributes);
-            }
-        }
-    }
-}
-
-fn of_pods(sample: &Sample) -> impl Iterator<Item = &PodReading> {
+pub(super) fn of_pods(sample: &Sample) -> impl Iterator<Item = &PodReading> {
     sample.pods.iter().flat_map(|pods| &pods.readings)
 }
 
-fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
+pub(super) fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
     sample
         .readings
         .iter()
@@ -241,7 +172,7 @@ fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
 }
 
 /// What tells a pod's points from all others.
-fn owner(owner: &Owner) -> Vec<KeyValue> {
+pub(super) fn owner(owner: &Owner) -> Vec<KeyValue> {
     let attributes = owner.attributes().into_iter();
     attributes
         .map(|(key, value)| KeyValue::new(key, value))
