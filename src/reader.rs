@@ -260,5 +260,4 @@ impl<A: Send + 'static> Reader<A> {
 }
 
 #[cfg(test)]
-#[path = "reader_tests.rs"]
 mod tests;

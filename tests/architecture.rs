@@ -47,7 +47,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "cli",
         &[
             "agent", "config", "counters", "delivery", "http", "identity", "log", "otlp", "pods",
-            "reader", "sample", "source", "tcp",
+            "ports", "reader", "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),
