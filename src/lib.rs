@@ -14,6 +14,8 @@ pub mod source;
 
 pub mod counters;
 
+pub mod ports;
+
 pub mod pods;
 
 pub mod culprits;
@@ -23,6 +25,8 @@ pub mod sample;
 pub mod otlp;
 
 pub mod delivery;
+
+pub mod http;
 
 pub mod identity;
 

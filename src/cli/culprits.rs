@@ -44,6 +44,7 @@ pub(super) fn main(config: &Config, question: Question) -> anyhow::Result<ExitCo
     let mut readers = Readers::start(
         source.as_ref(),
         Wanted::default(),
+        None,
         pods.as_ref(),
         Instant::now,
     )?;

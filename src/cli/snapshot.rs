@@ -8,6 +8,7 @@ use super::{INCOMPLETE, complain, print, runtime, table};
 use crate::config::Config;
 use crate::counters::Wanted;
 use crate::pods;
+use crate::ports;
 use crate::reader::{Moment, Readers};
 use crate::sample::Sample;
 use crate::source::Options;
@@ -43,9 +44,14 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
         ..options.clone()
     });
     let pods = config.pods.as_ref().map(unbounded);
+    let ports = ports::Options {
+        when: ports::When::Always,
+        ..config.ports.clone()
+    };
     let mut readers = Readers::start(
         source.as_ref(),
         Wanted::default(),
+        Some(&ports),
         pods.as_ref(),
         Instant::now,
     )?;
@@ -71,7 +77,10 @@ pub(super) async fn read(readers: &mut Readers) -> Sample {
     let mut sample = Sample::at(at.time);
     let (reading, pods) = readers.read(at, || tokio::time::sleep(PATIENCE)).await;
     match reading {
-        Some(Ok(done)) => sample.add(done.reading.sockets),
+        Some(Ok(done)) => {
+            sample.add(done.reading.sockets);
+            sample.add_ports(done.reading.ports);
+        }
         Some(Err(fault)) => sample.faults.push(fault),
         None => {}
     }

@@ -2,11 +2,12 @@
 //!
 //! Counters are sums since the agent started: a kernel counts since the machine did, and what was before is nobody's rate.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::source::counters::{self, CountersError};
 use crate::source::namespace::Namespace;
-use crate::source::proc_root::ProcRoot;
+use crate::source::proc_root::{OpenError, ProcRoot};
 use crate::source::{Fault, Scope};
 
 /// More than the kernel writes into any of the files.
@@ -78,6 +79,12 @@ impl Counter {
 pub struct Counters([Option<u64>; Counter::ALL.len()]);
 
 impl Counters {
+    /// What `value` says of each.
+    #[must_use]
+    pub fn of(value: impl FnMut(Counter) -> Option<u64>) -> Self {
+        Self(Counter::ALL.map(value))
+    }
+
     /// The value of one; nothing where this kernel does not have it.
     #[must_use]
     pub fn get(&self, counter: Counter) -> Option<u64> {
@@ -86,11 +93,11 @@ impl Counters {
 
     /// What the texts of `snmp` and `netstat` say.
     fn parse(snmp: &str, netstat: &str) -> Self {
-        Self(Counter::ALL.map(|counter| {
+        Self::of(|counter| {
             let (line, name) = counter.column();
             let text = if line == "Tcp:" { snmp } else { netstat };
             counters::column(text, line, name)?.parse().ok()
-        }))
+        })
     }
 }
 
@@ -152,17 +159,27 @@ impl Watch {
     pub fn counters(&mut self) -> Result<Counters, Fault> {
         let net = |name: &str| Scope::Host.table(&self.root, name);
         let mut read = |path: PathBuf| {
-            counters::read(&path, &mut self.buffer)
-                .map(str::to_owned)
-                .map_err(|error| fault(&error))
+            match counters::read(&path, &mut self.buffer) {
+                Ok(text) => Ok(text.to_owned()),
+                // Of a kernel that does not have the file there is as little to tell as of one without a column.
+                Err(CountersError::Read {
+                    cause: OpenError::Io(error),
+                    ..
+                }) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+                Err(error) => Err(fault(&error)),
+            }
         };
         let now = Counters::parse(&read(net("snmp"))?, &read(net("netstat"))?);
-        let last = self.last.replace(now).unwrap_or(now);
-        self.sums = Counters(Counter::ALL.map(|counter| {
-            let (now, last) = (now.get(counter)?, last.get(counter));
-            let sum = self.sums.get(counter).unwrap_or_default();
-            Some(sum.saturating_add(last.map_or(0, |last| grown(last, now))))
+        let last = self.last.unwrap_or(now);
+        self.last = Some(Counters::of(|counter| {
+            now.get(counter).or(last.get(counter))
         }));
+        let before = self.sums;
+        self.sums = Counters::of(|counter| {
+            let (now, last) = (now.get(counter)?, last.get(counter));
+            let sum = before.get(counter).unwrap_or_default();
+            Some(sum.saturating_add(last.map_or(0, |last| grown(last, now))))
+        });
         Ok(self.sums)
     }
 

@@ -271,6 +271,9 @@ fn the_command_names_the_process_and_adds_up() {
     });
 }
 
+/// Ports, who holds what came in by them, and the other ends.
+type Leaks = ([u16; 2], [Keeper; 2], [(TcpListener, Vec<TcpStream>); 2]);
+
 /// Does something as another user, of whom there are rights to nothing.
 fn as_user<T: Send>(uid: u32, act: impl FnOnce() -> T + Send) -> T {
     let act = || {
@@ -303,26 +306,25 @@ fn fifty_of_two_users_in_two_namespaces_are_told_with_and_without_the_right_to_s
                 #[expect(deprecated, reason = "what takes its place is unsafe")]
                 rustix::thread::unshare(UnshareFlags::NEWNET).unwrap();
                 set_loopback(true).unwrap();
-                let made = make(10, 40);
-                (made, File::open("/proc/thread-self/ns/net").unwrap())
+                (
+                    make(10, 40),
+                    File::open("/proc/thread-self/ns/net").unwrap(),
+                )
             };
             scope.spawn(other).join().unwrap()
         });
         let (there, namespace) = there;
-        let told =
-            |(ports, keepers, _): &([u16; 2], [Keeper; 2], [(TcpListener, Vec<TcpStream>); 2]),
-             is_named: bool,
-             numbers: [u64; 2]| {
-                let mut rows: Vec<Row> = (0..2)
-                    .map(|at| {
-                        let pid = is_named.then(|| keepers[at].pid());
-                        let user = Some(u32::try_from(at).unwrap() + 1);
-                        (pid, 0, user, ports[at], numbers[at])
-                    })
-                    .collect();
-                rows.sort_unstable();
-                rows
-            };
+        let told = |(ports, keepers, _): &Leaks, is_named: bool, numbers: [u64; 2]| {
+            let mut rows: Vec<Row> = (0..2)
+                .map(|at| {
+                    let pid = is_named.then(|| keepers[at].pid());
+                    let user = Some(u32::try_from(at).unwrap() + 1);
+                    (pid, 0, user, ports[at], numbers[at])
+                })
+                .collect();
+            rows.sort_unstable();
+            rows
+        };
         let Some(root) = root_at(Path::new("/proc/thread-self")) else {
             return skip(test, "this proc shows no threads");
         };

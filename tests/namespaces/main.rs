@@ -22,6 +22,7 @@ mod leak;
 mod ledger;
 mod listener;
 mod population;
+mod ports;
 mod queues;
 mod rare;
 mod readings;
