@@ -15,6 +15,9 @@ const MOST_SHARED: usize = 1 << 18;
 /// So many processes have their sockets tried in others: those that hold the most.
 const MOST_HOLDERS: usize = 16;
 
+/// So many of a process's sockets are tried, or a few more.
+const SAMPLES: usize = 8;
+
 /// A process that holds sockets that another one was found to hold.
 #[derive(Debug)]
 pub(super) struct Rival {
@@ -39,6 +42,10 @@ pub(super) fn find<M: Machine>(
     let mut by_holder: Vec<_> = by_holder.into_iter().collect();
     by_holder.sort_by_key(|(_, sockets)| std::cmp::Reverse(sockets.len()));
     by_holder.truncate(MOST_HOLDERS);
+    for (_, sockets) in &mut by_holder {
+        // Who shares only some mostly has all of the first, or all of the last.
+        sockets.sort_unstable_by_key(|(_, number)| *number);
+    }
     let mut rivals = Vec::new();
     let mut room = MOST_SHARED;
     for candidate in candidates {
@@ -72,13 +79,10 @@ fn shared(
 ) -> Vec<(u64, i32)> {
     let mut shared = Vec::new();
     for (_, sockets) in by_holder.iter().filter(|(holder, _)| holder.0 != pid) {
-        let samples = [
-            sockets.first(),
-            sockets.get(sockets.len() / 2),
-            sockets.last(),
-        ];
+        let step = (sockets.len() / SAMPLES).max(1);
+        let mut samples = sockets.iter().step_by(step);
         let mut has = |(inode, number): &(u64, i32)| process.socket(*number) == Ok(Some(*inode));
-        if samples.into_iter().flatten().any(&mut has) {
+        if samples.any(&mut has) {
             let going_on = sockets.iter().take_while(|_| !stop.load(Ordering::Relaxed));
             shared.extend(going_on.copied().filter(|socket| has(socket)));
         }
