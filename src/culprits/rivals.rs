@@ -79,8 +79,8 @@ fn shared(
 ) -> Vec<(u64, i32)> {
     let mut shared = Vec::new();
     for (_, sockets) in by_holder.iter().filter(|(holder, _)| holder.0 != pid) {
-        let step = (sockets.len() / SAMPLES).max(1);
-        let mut samples = sockets.iter().step_by(step);
+        let apart = (sockets.len() / SAMPLES).max(1);
+        let mut samples = sockets.iter().step_by(apart);
         let mut has = |(inode, number): &(u64, i32)| process.socket(*number) == Ok(Some(*inode));
         if samples.any(&mut has) {
             let going_on = sockets.iter().take_while(|_| !stop.load(Ordering::Relaxed));
