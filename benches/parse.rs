@@ -52,7 +52,7 @@ fn parse(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("scan", family), |bencher| {
             bencher.iter(|| {
                 let mut counts = Counts::default();
-                let scanned = scan(File::open(&path).unwrap(), &mut buffer, &stop, |row| {
+                let scanned = scan(File::open(&path).unwrap(), &mut buffer, &stop, |row, _| {
                     row.state.into_iter().for_each(|state| counts.add(state, 1));
                 });
                 assert_eq!(scanned.unwrap().rows, u64::from(ROWS));

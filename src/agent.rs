@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::shipping::Shipping;
 use crate::config::Config;
-use crate::reader::{Done, Moment, OfPods, OfSource, Readers};
+use crate::reader::{Done, Moment, OfPods, OfSource, Readers, Seen};
 use crate::sample::{Sample, Vitals};
 use crate::schedule::Schedule;
 use crate::source::namespace::Namespace;
@@ -35,8 +35,13 @@ pub async fn run(
     if config.delivery.is_none() {
         tracing::info!("nothing is sent: the exporter is none");
     }
-    let mut readers = Readers::start(config.alone(), config.pods.as_ref(), || moment().into_std())
-        .context("cannot start the thread that reads")?;
+    let mut readers = Readers::start(
+        config.alone(),
+        config.metrics.wants(),
+        config.pods.as_ref(),
+        || moment().into_std(),
+    )
+    .context("cannot start the thread that reads")?;
     let mut namespace_said = say_what_is_read(&config).await;
     // Begun after the first reading, which nothing is to delay.
     let mut starting = std::pin::pin!(Shipping::start(&config));
@@ -125,7 +130,11 @@ fn gather(
     let mut resident_bytes = None;
     match reading {
         Some(Ok(Done {
-            reading: Err(ReadError::Impossible(why)),
+            reading:
+                Seen {
+                    sockets: Err(ReadError::Impossible(why)),
+                    ..
+                },
             ..
         })) if first => {
             anyhow::bail!(
@@ -133,7 +142,18 @@ fn gather(
             );
         }
         Some(Ok(done)) => {
-            sample.add(done.reading);
+            let Seen {
+                sockets,
+                counters,
+                capacity,
+            } = done.reading;
+            sample.add(sockets);
+            match counters {
+                Some(Ok(counters)) => sample.counters = Some(counters),
+                Some(Err(fault)) => sample.faults.push(fault),
+                None => {}
+            }
+            sample.capacity = capacity;
             resident_bytes = done.resident_bytes;
         }
         Some(Err(fault)) => sample.faults.push(fault),

@@ -12,6 +12,8 @@ pub mod tcp;
 
 pub mod source;
 
+pub mod counters;
+
 pub mod pods;
 
 pub mod sample;

@@ -8,11 +8,12 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
+use crate::counters::{Capacity, Counters, Wanted, Watch};
 use crate::pods::engine::Engine;
 use crate::pods::node::ProcNode;
 use crate::pods::{self, Pods};
 use crate::source::chosen::Chosen;
-use crate::source::{Fault, Options, ReadError, Reading, namespace};
+use crate::source::{Fault, Options, ReadError, Reading, Scope, namespace};
 
 const LATE: &str = "a reading did not end in the time that it had, and was given up: what is mounted there, or the kernel, is slow or does not answer";
 const GONE: &str = "the thread that reads is gone; this is a bug in tcpgauge";
@@ -36,7 +37,18 @@ pub struct Done<R> {
 }
 
 /// What there is of the host, or of a namespace by itself.
-pub type OfSource = Done<Result<Reading, ReadError>>;
+#[derive(Debug)]
+pub struct Seen {
+    /// Its sockets.
+    pub sockets: Result<Reading, ReadError>,
+    /// The host's counters, where they are wanted and the host could be read.
+    pub counters: Option<Result<Counters, Fault>>,
+    /// What the host has room for, where that is wanted and the host could be read.
+    pub capacity: Option<Capacity>,
+}
+
+/// With the thread that saw it.
+pub type OfSource = Done<Seen>;
 
 /// What there is of pods.
 pub type OfPods = Done<Result<Pods, Fault>>;
@@ -52,11 +64,15 @@ impl Readers {
     /// Starts a thread for each of the two that is wanted.
     pub fn start(
         source: Option<&Options>,
+        wanted: Wanted,
         pods: Option<&pods::Options>,
         clock: fn() -> Instant,
     ) -> io::Result<Self> {
         Ok(Self {
-            source: source.cloned().map(Reader::start).transpose()?,
+            source: source
+                .cloned()
+                .map(|options| Reader::start(options, wanted))
+                .transpose()?,
             pods: pods
                 .cloned()
                 .map(|options| Reader::of_pods(options, clock))
@@ -103,15 +119,24 @@ struct Reader<A> {
 
 impl Reader<OfSource> {
     /// Starts a thread that reads one scope.
-    fn start(options: Options) -> io::Result<Self> {
+    fn start(options: Options, wanted: Wanted) -> io::Result<Self> {
         let directory = options.proc_root.join(options.scope.directory());
         let what = format!("read {}", directory.display());
-        Self::spawn("reader", what, move |wanted, give, stop| {
+        Self::spawn("reader", what, move |requests, give, stop| {
             let root = options.proc_root.clone();
+            let is_host = options.scope == Scope::Host;
+            let mut watch = Watch::new(root.clone());
             let mut source = Chosen::new(options);
-            while let Ok(Moment { now, .. }) = wanted.recv() {
+            while let Ok(Moment { now, .. }) = requests.recv() {
+                let sockets = source.read(now, stop);
+                // Whatever keeps the host from being read is true of these as well.
+                let is_there = is_host && sockets.is_ok();
                 let done = Done {
-                    reading: source.read(now, stop),
+                    reading: Seen {
+                        sockets,
+                        counters: (is_there && wanted.counters).then(|| watch.counters()),
+                        capacity: (is_there && wanted.capacity).then(|| watch.capacity()),
+                    },
                     resident_bytes: namespace::resident_bytes(&root),
                 };
                 if give.blocking_send(done).is_err() {

@@ -5,6 +5,7 @@ mod json;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::counters::{Capacity, Counters};
 use crate::pods::Pods;
 use crate::source::{Counted, Fault, ReadError, Reading};
 use crate::tcp::State;
@@ -20,6 +21,10 @@ pub struct Sample {
     pub readings: Vec<Reading>,
     /// What is known of pods, where they are read.
     pub pods: Option<Pods>,
+    /// The host's own counters, where it is read.
+    pub counters: Option<Counters>,
+    /// What the host has room for, where it is read.
+    pub capacity: Option<Capacity>,
     /// How the agent is, where it is one that samples.
     pub vitals: Option<Vitals>,
 }
@@ -71,6 +76,8 @@ impl Sample {
             faults: Vec::new(),
             readings: Vec::new(),
             pods: None,
+            counters: None,
+            capacity: None,
             vitals: None,
         }
     }

@@ -18,12 +18,13 @@ use tcpgauge::otlp::catalogue;
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tcp", &[]),
     ("source", &["tcp"]),
+    ("counters", &["source"]),
     ("pods", &["source", "tcp"]),
-    ("sample", &["pods", "source", "tcp"]),
-    ("otlp", &["pods", "sample", "source", "tcp"]),
+    ("sample", &["counters", "pods", "source", "tcp"]),
+    ("otlp", &["counters", "pods", "sample", "source", "tcp"]),
     ("delivery", &[]),
     ("identity", &["source"]),
-    ("reader", &["pods", "source"]),
+    ("reader", &["counters", "pods", "source"]),
     ("schedule", &[]),
     ("log", &[]),
     ("config", &["delivery", "log", "otlp", "pods", "source"]),
@@ -36,8 +37,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agent", "config", "delivery", "identity", "log", "otlp", "pods", "reader", "sample",
-            "source", "tcp",
+            "agent", "config", "counters", "delivery", "identity", "log", "otlp", "pods", "reader",
+            "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),

@@ -70,6 +70,7 @@ impl Node {
             split_network_type: false,
             states_of_pods: false,
             most_pods: pods,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request| {
@@ -104,6 +105,7 @@ impl Node {
             counted: Counted::of(Sockets::Together { both: counts }),
             gate: Gate::Hold,
             age: Duration::ZERO,
+            details: None,
         });
         let pods = Pods {
             readings: readings.collect(),

@@ -8,7 +8,7 @@
 )]
 
 use proptest::prelude::*;
-use tcpgauge::source::diag::message::{Kind, MessageError, Part, Socket, read};
+use tcpgauge::source::diag::message::{Kind, MessageError, Part, read};
 use tcpgauge::tcp::{Family, State};
 
 const SEQUENCE: u32 = 7;
@@ -63,10 +63,30 @@ fn done() -> Vec<u8> {
     of_dump(DONE, &0_i32.to_ne_bytes())
 }
 
-fn all(datagram: &[u8]) -> Result<(Vec<Socket>, Part), MessageError> {
+/// What a message says of a socket, as far as it is counted by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    family: Family,
+    state: Option<State>,
+    kind: Kind,
+}
+
+/// The sockets before anything that is wrong, and what came of it all.
+fn seen(datagram: &[u8]) -> (Vec<Socket>, Result<Part, MessageError>) {
     let mut sockets = Vec::new();
-    let part = read(datagram, SEQUENCE, |socket| sockets.push(socket))?;
-    Ok((sockets, part))
+    let part = read(datagram, SEQUENCE, |socket, kind| {
+        sockets.push(Socket {
+            family: socket.family,
+            state: socket.state,
+            kind,
+        });
+    });
+    (sockets, part)
+}
+
+fn all(datagram: &[u8]) -> Result<(Vec<Socket>, Part), MessageError> {
+    let (sockets, part) = seen(datagram);
+    Ok((sockets, part?))
 }
 
 fn only(datagram: &[u8]) -> Socket {
@@ -279,7 +299,7 @@ proptest! {
     #[test]
     fn any_bytes_are_sockets_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
         let mut sockets = 0;
-        let _ = read(&bytes, SEQUENCE, |_| sockets += 1);
+        let _ = read(&bytes, SEQUENCE, |_, _| sockets += 1);
         prop_assert!(sockets <= bytes.len() / 88);
     }
 
@@ -297,11 +317,9 @@ proptest! {
             }
         }
         let all_of_it = bytes.len();
-        let mut before = Vec::new();
-        let whole = read(&bytes, SEQUENCE, |socket| before.push(socket));
+        let (before, whole) = seen(&bytes);
         bytes.truncate(cut.index(all_of_it + 1));
-        let mut sockets = Vec::new();
-        let part = read(&bytes, SEQUENCE, |socket| sockets.push(socket));
+        let (sockets, part) = seen(&bytes);
         // What a cut leaves is what was there, or an error.
         prop_assert!(before.starts_with(&sockets));
         if let (Ok(whole), Ok(part)) = (whole, part) {

@@ -48,7 +48,7 @@ fn streamed(bytes: &[u8], sizes: &[usize]) -> (Vec<Row>, Scanned) {
         pieces,
         &mut Buffer::default(),
         &AtomicBool::new(false),
-        |row| rows.push(*row),
+        |row, _| rows.push(*row),
     )
     .unwrap();
     (rows, scanned)

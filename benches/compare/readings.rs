@@ -7,6 +7,9 @@
 //! The ways are those of the agent (`text`, `diag`, `diag-full`) and `walk`, which is what they cannot go below: the request
 //! of a sparse reading, whose answer is received and looked at no further than to find its end.
 //!
+//! `compare_readings groups` reads what the metric groups `counters` and `capacity` tell of the host, which an agent does once in a tick
+//! besides its reading.
+//!
 //! `compare_readings pods PID...` reads both tables of the namespace of each of these processes, and all that is one reading.
 
 #![allow(
@@ -25,12 +28,14 @@ use std::sync::atomic::AtomicBool;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
+use tcpgauge::counters::Watch;
+use tcpgauge::source::details::Attention;
 use tcpgauge::source::proc_root::{self, ProcRoot};
 use tcpgauge::source::tables;
 use tcpgauge::source::text::Buffer;
 use tcpgauge::source::ways::Ways;
 use tcpgauge::source::{Choice, Options, Scope, Source};
-use tcpgauge::tcp::{Counts, State};
+use tcpgauge::tcp::{Counts, Family, State};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -39,9 +44,10 @@ fn main() {
         Some("diag") => Taker::of(Source::Diag),
         Some("diag-full") => Taker::of(Source::DiagFull),
         Some("walk") => Taker::Walk(Walk::new()),
+        Some("groups") => Taker::Groups(Box::new(Watch::new(ProcRoot::new("/proc")))),
         Some("pods") => Taker::Pods(Buffer::default(), arguments.collect()),
         _ => panic!(
-            "usage: compare_readings text|diag|diag-full|walk, or compare_readings pods PID..."
+            "usage: compare_readings text|diag|diag-full|walk|groups, or compare_readings pods PID..."
         ),
     };
     let mut output = std::io::stdout().lock();
@@ -70,6 +76,7 @@ enum Taker {
     Agents(Box<Ways>, Source),
     Pods(Buffer, Vec<String>),
     Walk(Walk),
+    Groups(Box<Watch>),
 }
 
 impl Taker {
@@ -80,6 +87,7 @@ impl Taker {
             scope: Scope::Own,
             choice: Choice::Auto,
             by_family: false,
+            attention: Attention::default(),
         };
         Self::Agents(Box::new(Ways::new(options)), source)
     }
@@ -95,10 +103,16 @@ impl Taker {
             Self::Pods(buffer, pids) => {
                 let mut counts = Counts::default();
                 for pid in pids {
-                    for name in ["tcp", "tcp6"] {
+                    for (name, family) in [("tcp", Family::Ipv4), ("tcp6", Family::Ipv6)] {
                         let path = ProcRoot::new("/proc").join(&format!("{pid}/net/{name}"));
                         let (file, _) = proc_root::open(&path).unwrap();
-                        let found = tables::count(file, buffer, &AtomicBool::new(false));
+                        let found = tables::count(
+                            file,
+                            family,
+                            buffer,
+                            &AtomicBool::new(false),
+                            &mut |_| {},
+                        );
                         counts = counts + found.unwrap().counts;
                     }
                 }
@@ -106,6 +120,11 @@ impl Taker {
             }
             Self::Walk(walk) => {
                 walk.take();
+                None
+            }
+            Self::Groups(watch) => {
+                watch.counters().unwrap();
+                watch.capacity();
                 None
             }
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::arguments::Form;
 use super::{INCOMPLETE, complain, print, runtime, table};
 use crate::config::Config;
+use crate::counters::Wanted;
 use crate::pods;
 use crate::reader::{Moment, Readers};
 use crate::sample::Sample;
@@ -46,7 +47,12 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
         at_once: PATIENCE / 2,
         ..options.clone()
     });
-    let mut readers = Readers::start(source.as_ref(), pods.as_ref(), Instant::now)?;
+    let mut readers = Readers::start(
+        source.as_ref(),
+        Wanted::default(),
+        pods.as_ref(),
+        Instant::now,
+    )?;
     let at = Moment {
         now: Instant::now(),
         time: SystemTime::now(),
@@ -56,7 +62,7 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
     let (reading, pods) =
         runtime.block_on(async { readers.read(at, || tokio::time::sleep(PATIENCE)).await });
     match reading {
-        Some(Ok(done)) => sample.add(done.reading),
+        Some(Ok(done)) => sample.add(done.reading.sockets),
         Some(Err(fault)) => sample.faults.push(fault),
         None => {}
     }

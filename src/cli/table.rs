@@ -95,4 +95,18 @@ fn states(page: &mut String, reading: &Reading) {
             "unrecognised", "", "", reading.counted.unrecognised
         );
     }
+    if let Some(queue) = reading.details.listeners.longest {
+        let mut where_it_is = String::new();
+        if queue.length > 0 {
+            if let Some(limit) = queue.limit {
+                let _ = write!(where_it_is, " of {limit}");
+            }
+            let _ = write!(where_it_is, ", on port {}", queue.port);
+        }
+        let _ = writeln!(
+            page,
+            "\n  longest accept queue: {}{where_it_is}",
+            queue.length
+        );
+    }
 }

@@ -150,6 +150,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         split_network_type: split?,
         states_of_pods: reading.states_of_pods,
         most_pods: reading.most_pods(),
+        listener_ports: reading.listener_ports.clone(),
     };
     let interval = interval?;
     Some(Config {

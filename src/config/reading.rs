@@ -1,12 +1,14 @@
 //! What is read, from its settings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::layers::Layers;
 use super::{text, values};
 use crate::otlp::instruments;
 use crate::pods;
+use crate::source::details::MOST_PORTS;
 use crate::source::proc_root::ProcRoot;
 use crate::source::{self, Choice, Scope};
 
@@ -25,6 +27,7 @@ pub(super) struct Wanted {
     cpu_budget: f64,
     most_pods: usize,
     pub(super) states_of_pods: bool,
+    pub(super) listener_ports: Arc<[u16]>,
 }
 
 /// What `--scope` names.
@@ -52,6 +55,7 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         text(|share| values::percent(share, 0.1, 100.0)),
     );
     let states_of_pods = layers.take("pods_states", text(values::boolean));
+    let listener_ports = layers.take("listener_ports", text(ports));
     Some(Wanted {
         scopes: scopes?,
         proc_root: ProcRoot::new(proc_root?),
@@ -61,6 +65,7 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         cpu_budget: cpu_budget?,
         most_pods: most_pods?,
         states_of_pods: states_of_pods?,
+        listener_ports: listener_ports?,
     })
 }
 
@@ -85,6 +90,7 @@ impl Wanted {
             scope: self.scope(),
             choice: self.choice,
             by_family: metrics.tell_families_apart(),
+            attention: metrics.attention(),
         }
     }
 
@@ -102,6 +108,7 @@ impl Wanted {
             at_once: (interval / 10).min(MOST_AT_ONCE),
             interval,
             by_family: self.states_of_pods && metrics.tell_families_apart(),
+            attention: metrics.attention(),
         })
     }
 }
@@ -122,6 +129,25 @@ fn scopes(names: &str) -> Result<Scopes, String> {
         }
     };
     Ok(Scopes { alone, pods })
+}
+
+fn ports(list: &str) -> Result<Arc<[u16]>, String> {
+    let mut ports: Vec<u16> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|port| !port.is_empty())
+        .map(|port| values::number(port, 1, usize::from(u16::MAX)))
+        .map(|port| port.and_then(|port| u16::try_from(port).map_err(|error| error.to_string())))
+        .collect::<Result<_, _>>()?;
+    ports.sort_unstable();
+    ports.dedup();
+    if ports.len() > MOST_PORTS {
+        return Err(format!(
+            "{} ports are more than {MOST_PORTS}, and each is a series of its own",
+            ports.len()
+        ));
+    }
+    Ok(ports.into())
 }
 
 fn directory(path: &str) -> Result<PathBuf, String> {

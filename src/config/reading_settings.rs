@@ -83,4 +83,14 @@ pub(super) const READING: &[Setting] = &[
         help: "Export system.network.connection.count of each pod too, which is eleven series a pod more",
         used_by: UsedBy::Senders,
     },
+    Setting {
+        key: "listener_ports",
+        flag: Some("listener-ports"),
+        env: &[plain("TCPGAUGE_LISTENER_PORTS")],
+        default: "",
+        value: "PORTS",
+        bounds: "up to 16 ports, with commas",
+        help: "Listening ports whose accept queues have series of their own (tcp.port.accept_queue.length), of the host or of this process's own namespace",
+        used_by: UsedBy::Senders,
+    },
 ];

@@ -4,13 +4,12 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::instruments::{Attribute, INSTRUMENTS, Instrument, OWNER};
+use super::instruments::{self, Attribute, Instrument, OWNER};
 
 /// For a terminal.
 #[must_use]
 pub fn table() -> String {
-    let width = INSTRUMENTS
-        .iter()
+    let width = instruments::all()
         .map(|instrument| instrument.name.len())
         .max()
         .unwrap_or_default();
@@ -25,7 +24,7 @@ pub fn table() -> String {
         group,
         description,
         ..
-    } in INSTRUMENTS
+    } in instruments::all()
     {
         let _ = writeln!(
             page,
@@ -46,7 +45,7 @@ pub fn markdown() -> String {
          All values of one reading carry the time of that reading. `five` is always exported; `--metrics five` leaves `states` out.\n\n\
          | metric | unit | kind | group (default) | attributes | of each pod |\n|---|---|---|---|---|---|\n",
     );
-    for instrument in INSTRUMENTS {
+    for instrument in instruments::all() {
         let attributes = instrument
             .attributes
             .iter()
@@ -74,7 +73,7 @@ pub fn markdown() -> String {
             },
         );
     }
-    for instrument in INSTRUMENTS {
+    for instrument in instruments::all() {
         let _ = write!(
             page,
             "\n## `{}`\n\n{}. {}\n",
@@ -113,8 +112,7 @@ fn explain(page: &mut String, attributes: &[Attribute]) {
 /// For programs.
 #[must_use]
 pub fn json() -> String {
-    let metrics: Vec<_> = INSTRUMENTS
-        .iter()
+    let metrics: Vec<_> = instruments::all()
         .map(|instrument| {
             let attributes = instrument
                 .attributes

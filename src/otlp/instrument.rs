@@ -1,6 +1,10 @@
 //! What an instrument is, and the choice among them.
 
+use std::sync::Arc;
+
 use super::values::Values;
+use crate::counters::Wanted;
+use crate::source::details::Attention;
 use crate::tcp::State;
 
 /// Which metrics are exported, and how finely.
@@ -14,6 +18,8 @@ pub struct Options {
     pub states_of_pods: bool,
     /// So many pods at most have series of their own; 0 where none is told of.
     pub most_pods: usize,
+    /// The listening ports that have series of their own.
+    pub listener_ports: Arc<[u16]>,
 }
 
 impl Options {
@@ -21,6 +27,24 @@ impl Options {
     #[must_use]
     pub fn tell_families_apart(&self) -> bool {
         self.split_network_type && self.groups.contains(&Group::States)
+    }
+
+    /// What is to be looked at besides the counts.
+    #[must_use]
+    pub fn attention(&self) -> Attention {
+        Attention {
+            ports: Arc::clone(&self.listener_ports),
+            ..Attention::default()
+        }
+    }
+
+    /// What has to be read of the host besides its sockets.
+    #[must_use]
+    pub fn wants(&self) -> Wanted {
+        Wanted {
+            counters: self.groups.contains(&Group::Counters),
+            capacity: self.groups.contains(&Group::Capacity),
+        }
     }
 }
 
@@ -31,15 +55,35 @@ pub enum Group {
     Five,
     /// Sockets by state.
     States,
+    /// Accept queues.
+    Listeners,
+    /// The host's own counters.
+    Counters,
+    /// What the host has room for.
+    Capacity,
     /// What tcpgauge tells of itself.
     Own,
 }
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 3] = [Self::Five, Self::States, Self::Own];
+    pub const ALL: [Self; 6] = [
+        Self::Five,
+        Self::States,
+        Self::Listeners,
+        Self::Counters,
+        Self::Capacity,
+        Self::Own,
+    ];
     /// Their names.
-    pub const NAMES: [&'static str; 3] = [Self::Five.name(), Self::States.name(), Self::Own.name()];
+    pub const NAMES: [&'static str; 6] = [
+        Self::Five.name(),
+        Self::States.name(),
+        Self::Listeners.name(),
+        Self::Counters.name(),
+        Self::Capacity.name(),
+        Self::Own.name(),
+    ];
 
     /// The name that it is chosen by.
     #[must_use]
@@ -47,6 +91,9 @@ impl Group {
         match self {
             Self::Five => "five",
             Self::States => "states",
+            Self::Listeners => "listeners",
+            Self::Counters => "counters",
+            Self::Capacity => "capacity",
             Self::Own => "self",
         }
     }
@@ -56,7 +103,7 @@ impl Group {
     pub const fn default(self) -> &'static str {
         match self {
             Self::Five => "always",
-            Self::States | Self::Own => "on",
+            Self::States | Self::Listeners | Self::Counters | Self::Capacity | Self::Own => "on",
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The one table of instruments. What is registered, exported and documented comes from it.
+//! The table of instruments. What is registered, exported and documented comes from it.
 
+use super::host_instruments::OF_THE_HOST;
 pub use super::instrument::{Attribute, Group, Instrument, Kind, OWNER, Options};
+use super::listener_instruments::OF_LISTENERS;
 use super::values::Values;
 use crate::pods::Gate;
 use crate::sample::Five;
@@ -9,7 +11,14 @@ const SCOPE_PODS: Option<&str> = Some("--scope pods");
 const PODS_STATES: Option<&str> = Some("--pods-states");
 
 /// Every instrument.
-pub const INSTRUMENTS: &[Instrument] = &[
+pub fn all() -> impl Iterator<Item = &'static Instrument> + Clone {
+    OF_SOCKETS_AND_OWN
+        .iter()
+        .chain(OF_LISTENERS)
+        .chain(OF_THE_HOST)
+}
+
+const OF_SOCKETS_AND_OWN: &[Instrument] = &[
     Instrument {
         name: Five::Connections.name(),
         unit: "{connection}",

@@ -2,8 +2,10 @@
 
 pub mod catalogue;
 mod exporter;
+mod host_instruments;
 mod instrument;
 pub mod instruments;
+mod listener_instruments;
 pub mod pipeline;
 #[cfg(test)]
 mod pods_tests;

@@ -105,7 +105,7 @@ mod tests {
     use super::super::instruments::Group;
     use super::*;
     use crate::sample::{Delivery, Vitals};
-    use crate::source::{Counted, Fault, Reading, Scope, Sockets, Source};
+    use crate::source::{Counted, Details, Fault, Reading, Scope, Sockets, Source};
     use crate::tcp::Counts;
 
     fn sample(malformed: u64) -> Sample {
@@ -114,6 +114,7 @@ mod tests {
             source: Source::Text,
             why: None,
             step_downs: 0,
+            details: Details::default(),
             counted: Counted {
                 sockets: Sockets::Together {
                     both: Counts::default(),
@@ -137,6 +138,7 @@ mod tests {
             split_network_type: true,
             states_of_pods: false,
             most_pods: 512,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |_| *count.lock().unwrap() += 1);
@@ -192,6 +194,7 @@ mod tests {
             split_network_type: false,
             states_of_pods: false,
             most_pods: 512,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request: Vec<u8>| {
@@ -230,6 +233,7 @@ mod tests {
             split_network_type: false,
             states_of_pods: false,
             most_pods: 512,
+            listener_ports: [].into(),
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request| {

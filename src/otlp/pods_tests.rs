@@ -12,11 +12,11 @@ use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use opentelemetry_sdk::Resource;
 use prost::Message;
 
-use super::instruments::{Group, INSTRUMENTS, Options};
+use super::instruments::{self, Group, Options};
 use super::pipeline::Pipeline;
 use crate::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
 use crate::sample::Sample;
-use crate::source::{Counted, Reading, Scope, Sockets, Source};
+use crate::source::{Counted, Details, Reading, Scope, Sockets, Source};
 use crate::tcp::{Counts, State};
 
 const STATES: &str = "system.network.connection.count";
@@ -50,6 +50,7 @@ impl Exported {
             source: Source::Text,
             why: None,
             step_downs: 0,
+            details: Details::default(),
             counted,
         }));
         sample.add_pods(Ok(pods));
@@ -90,6 +91,7 @@ impl Exported {
 
 fn options(most_pods: usize, states_of_pods: bool, split_network_type: bool) -> Options {
     Options {
+        listener_ports: [].into(),
         groups: Group::ALL.to_vec(),
         split_network_type,
         states_of_pods,
@@ -112,6 +114,7 @@ fn reading(owner: Owner, established: u64) -> PodReading {
         counted: counted(established),
         gate: Gate::Hold,
         age: Duration::from_millis(1500),
+        details: None,
     }
 }
 
@@ -152,7 +155,7 @@ fn the_sdk_sums_up_no_pods_even_if_all_are_others_than_before() {
         let exported = Exported::with(&options(most, states, split));
         for generation in 0..3 {
             let metrics = exported.of(crowd(most, generation));
-            for instrument in INSTRUMENTS.iter().filter(|metric| metric.of_pods.is_some()) {
+            for instrument in instruments::all().filter(|metric| metric.of_pods.is_some()) {
                 let points = &metrics[instrument.name];
                 let expected = match (instrument.name, split) {
                     (STATES, true) => (most + 2) * 22,
@@ -242,8 +245,7 @@ fn a_pod_that_ends_or_was_not_read_is_gone_from_the_next_export() {
             readings: readings.collect(),
             ..Pods::default()
         });
-        INSTRUMENTS
-            .iter()
+        instruments::all()
             .filter(|instrument| instrument.of_pods.is_some())
             .map(|instrument| {
                 let points = metrics.get(instrument.name).into_iter().flatten();

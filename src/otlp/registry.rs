@@ -6,7 +6,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use opentelemetry_sdk::metrics::{self, Stream};
 
-use super::instruments::{Group, INSTRUMENTS, Instrument, Kind, Options};
+use super::instruments::{self, Group, Instrument, Kind, Options};
 use super::pipeline::Latest;
 use super::values::Observer;
 
@@ -64,15 +64,14 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
 
 /// Those of `options`.
 fn chosen(options: &Options) -> impl Iterator<Item = &'static Instrument> {
-    INSTRUMENTS.iter().filter(|instrument| {
+    instruments::all().filter(|instrument| {
         instrument.group == Group::Five || options.groups.contains(&instrument.group)
     })
 }
 
 /// A view that has the SDK keep as many series of each as there can be: of more it would sum up some under a name of its own.
 pub(super) fn limits(options: &Options) -> impl Fn(&metrics::Instrument) -> Option<Stream> + use<> {
-    let limits: HashMap<_, _> = INSTRUMENTS
-        .iter()
+    let limits: HashMap<_, _> = instruments::all()
         .map(|instrument| (instrument.name, instrument.most_series(options)))
         .collect();
     move |instrument| {

@@ -12,7 +12,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use super::*;
-use crate::source::{Counted, Fault, Reading, Scope, Sockets, Source};
+use crate::source::{Counted, Details, Fault, Reading, Scope, Sockets, Source};
 use crate::tcp::Counts;
 
 /// A backend that keeps what comes.
@@ -59,6 +59,7 @@ fn sample(readings: &[Scope]) -> Sample {
         source: Source::Text,
         why: None,
         step_downs: 0,
+        details: Details::default(),
         counted: Counted {
             sockets: Sockets::Together {
                 both: Counts::default(),

@@ -3,8 +3,10 @@
 use opentelemetry::KeyValue;
 
 use super::instrument::Options;
+use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
 use crate::sample::{Delivery, Five, Sample, Vitals};
+use crate::source::details::{AcceptQueue, Listeners};
 use crate::source::{Reading, Sockets, Source};
 use crate::tcp::{Counts, Family, State};
 
@@ -33,6 +35,18 @@ pub(super) enum Values {
     PodsBy(&'static str, fn(&Stats) -> Vec<(&'static str, u64)>),
     /// Seconds of how pods are read.
     PodsSeconds(fn(&Stats) -> f64),
+    /// A whole number of the listeners of a namespace, where it is known.
+    Listeners(fn(&Listeners) -> Option<u64>),
+    /// A whole number of each of the listening ports that have series of their own.
+    ListenerPorts(fn(&AcceptQueue) -> Option<u64>),
+    /// Some of the host's counters, by the values of an attribute.
+    CountersBy(&'static str, &'static [(&'static str, Counter)]),
+    /// One of the host's counters.
+    Counter(Counter),
+    /// A whole number of what the host has room for.
+    Capacity(fn(&Capacity) -> Option<u64>),
+    /// Where TCP's memory is thought little, too much, and no more.
+    MemoryLimits,
     /// How old the reading is that each pod's numbers stand on, in whole seconds: nobody needs more, and a backlog is a tenth smaller.
     Ages,
 }
@@ -129,6 +143,55 @@ impl Values {
             Self::Ages => Box::new(|sample, point| {
                 for pod in of_pods(sample) {
                     point(pod.age.as_secs(), &owner(&pod.owner));
+                }
+            }),
+            Self::Listeners(value) => Box::new(move |sample, point| {
+                for reading in trusted(sample) {
+                    if let Some(value) = value(&reading.details.listeners) {
+                        point(value, &[]);
+                    }
+                }
+                for pod in of_pods(sample) {
+                    let details = pod.details.as_ref();
+                    if let Some(value) = details.and_then(|found| value(&found.listeners)) {
+                        point(value, &owner(&pod.owner));
+                    }
+                }
+            }),
+            Self::ListenerPorts(value) => Box::new(move |sample, point| {
+                for reading in trusted(sample) {
+                    for queue in reading.details.listeners.ports.iter().flatten() {
+                        if let Some(value) = value(queue) {
+                            let port = i64::from(queue.port);
+                            point(value, &[KeyValue::new("network.local.port", port)]);
+                        }
+                    }
+                }
+            }),
+            Self::Counter(counter) => Box::new(move |sample, point| {
+                let counters = sample.counters.as_ref();
+                if let Some(value) = counters.and_then(|counters| counters.get(counter)) {
+                    point(value, &[]);
+                }
+            }),
+            Self::CountersBy(key, counters) => Box::new(move |sample, point| {
+                for (name, counter) in counters {
+                    let found = sample.counters.as_ref();
+                    if let Some(value) = found.and_then(|found| found.get(*counter)) {
+                        point(value, &[KeyValue::new(key, *name)]);
+                    }
+                }
+            }),
+            Self::Capacity(value) => Box::new(move |sample, point| {
+                if let Some(value) = sample.capacity.as_ref().and_then(value) {
+                    point(value, &[]);
+                }
+            }),
+            Self::MemoryLimits => Box::new(|sample, point| {
+                let limits = sample.capacity.and_then(|found| found.memory_limits);
+                let names = ["low", "pressure", "high"];
+                for (name, bytes) in names.into_iter().zip(limits.into_iter().flatten()) {
+                    point(bytes, &[KeyValue::new("tcp.memory.threshold", name)]);
                 }
             }),
             Self::Seconds(_) | Self::PodsSeconds(_) => Box::new(|_, _| {}),

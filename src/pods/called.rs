@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::Owner;
 use super::cgroup::Evidence;
 use super::names::{Names, PodName};
+use super::whose::Key;
 use crate::source::Fault;
 
 /// Names of living pods.
@@ -63,8 +65,15 @@ impl Called {
         Some(Arc::clone(uid))
     }
 
-    /// What the pod with this UID is called.
-    pub(super) fn of_pod(&self, uid: &str) -> Option<&PodName> {
-        self.pods.get(uid)
+    /// Whose the namespaces of this key are, with the pod's name where it is known.
+    pub(super) fn owner(&self, key: &Key) -> Owner {
+        match key {
+            Key::Pod(uid) => Owner::Pod {
+                uid: Arc::clone(uid),
+                name: self.pods.get(uid).cloned(),
+            },
+            Key::Container(id) => Owner::Container { id: Arc::clone(id) },
+            Key::Unowned => Owner::Other,
+        }
     }
 }

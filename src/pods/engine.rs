@@ -17,6 +17,7 @@ use super::tables;
 use super::whose::Key;
 use super::{Options, Owner, PodReading, Pods, Stats};
 use crate::source::Fault;
+use crate::source::details::Watcher;
 use crate::source::proc_root::NamespaceId;
 
 /// So soon is tried again what tells whether counters can be relied on.
@@ -30,6 +31,7 @@ const MOST_TRIES: u32 = 3;
 pub struct Engine<N> {
     options: Options,
     node: N,
+    watcher: Watcher,
     called: Called,
     spaces: Spaces<Memory>,
     shown: Shown,
@@ -59,6 +61,7 @@ impl<N: Node> Engine<N> {
             proof: None,
             stats: Stats::default(),
             paid: None,
+            watcher: Watcher::new(options.attention.clone()),
             options,
             node,
         }
@@ -249,7 +252,7 @@ impl<N: Node> Engine<N> {
         let Some(pid) = space.and_then(Space::representative) else {
             return false;
         };
-        let read = tables::read(&mut self.node, pid, may_skip, stop);
+        let read = tables::read(&mut self.node, pid, may_skip, stop, &mut self.watcher);
         // It may have gone elsewhere, or ended and left its number to another.
         if !self.spaces.confirm(&mut self.node, id) {
             return false;
@@ -260,7 +263,7 @@ impl<N: Node> Engine<N> {
         match read {
             Ok(tables) => {
                 self.stats.skipped_tables += u64::from(tables.skipped);
-                space.memory.keep(&tables, now, space.population);
+                space.memory.keep(tables, now, space.population);
             }
             Err(LookError::Gone | LookError::Stopped) => {}
             Err(error) => space.memory.fail(error.to_string(), now),
@@ -311,7 +314,7 @@ impl<N: Node> Engine<N> {
         let stats = *stats;
         if let Some((key, fault)) = failed.first() {
             faults.push(Fault {
-                what: format!("read the tables of {}", self.owner(key)),
+                what: format!("read the tables of {}", self.called.owner(key)),
                 why: match failed.len() {
                     1 => fault.clone(),
                     more => format!("{fault}; and {} more namespaces cannot be read", more - 1),
@@ -319,17 +322,25 @@ impl<N: Node> Engine<N> {
                 reason: "pod",
             });
         }
-        let owners = owners.into_iter().map(|(key, sum)| (self.owner(&key), sum));
+        let owners = owners
+            .into_iter()
+            .map(|(key, sum)| (self.called.owner(&key), sum));
         let others = others.map(|sum| (Owner::Other, sum));
         let readings = owners
             .chain(others)
             .filter_map(|(owner, sum)| {
-                let Told { counted, gate, age } = sum.told?;
+                let Told {
+                    counted,
+                    gate,
+                    age,
+                    details,
+                } = sum.told?;
                 Some(PodReading {
                     owner,
                     counted,
                     gate,
                     age,
+                    details,
                 })
             })
             .collect();
@@ -342,17 +353,6 @@ impl<N: Node> Engine<N> {
             faults,
             gates_off,
             stats,
-        }
-    }
-
-    fn owner(&self, key: &Key) -> Owner {
-        match key {
-            Key::Pod(uid) => Owner::Pod {
-                uid: Arc::clone(uid),
-                name: self.called.of_pod(uid).cloned(),
-            },
-            Key::Container(id) => Owner::Container { id: Arc::clone(id) },
-            Key::Unowned => Owner::Other,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::source::Fault;
 use crate::source::counters::{Counters, Everything};
 use crate::source::diag::Unproven;
 use crate::source::proc_root::NamespaceId;
+use crate::source::socket::Socket;
 use crate::source::tables::Found;
 use crate::source::text::Scanned;
 use crate::tcp::{Counts, Family, State};
@@ -270,6 +271,7 @@ impl Node for Machine {
         pid: u32,
         family: Family,
         _stop: &AtomicBool,
+        _see: &mut dyn FnMut(&Socket<'_>),
     ) -> Result<Option<Found>, LookError> {
         self.call(Call::Table, pid, self.table_cost);
         let space = self.seen_by(pid)?;

@@ -6,8 +6,8 @@ use super::Gate;
 use super::gates::{self, Anchor, Circumstances, MOST_DERIVED, MOST_HELD};
 use super::owners::Told;
 use super::tables::Tables;
-use crate::source::Counted;
 use crate::source::counters::Everything;
+use crate::source::{Counted, Details};
 
 /// What is remembered of a namespace.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Memory {
     anchor: Option<(Instant, u64, Anchor)>,
     /// What was found since the last tick, with the time of the reading that it stands on.
     found: Option<(Instant, Gate, Counted)>,
+    /// What was seen of single sockets, if it was read since the last tick.
+    details: Option<Details>,
     /// How it was told of with the last tick; as one to be read if it was not.
     gate: Gate,
     /// When it was last read.
@@ -73,8 +75,13 @@ impl Memory {
     }
 
     /// Takes in what was read.
-    pub(super) fn keep(&mut self, tables: &Tables, now: Instant, population: u64) {
-        let Tables { counted, still, .. } = *tables;
+    pub(super) fn keep(&mut self, tables: Tables, now: Instant, population: u64) {
+        let Tables {
+            counted,
+            still,
+            details,
+            ..
+        } = tables;
         self.read = Some(now);
         if !counted.is_trusted() {
             self.fault = Some(format!("{} malformed or cut line(s)", counted.malformed));
@@ -82,7 +89,13 @@ impl Memory {
         }
         self.size = counted.total();
         self.found = Some((now, Gate::Read, counted));
-        let still = still.filter(|_| counted.is_complete());
+        // Whoever holds sockets must be seen to be told of, so a look does not do.
+        let has_holders = details
+            .holders
+            .as_ref()
+            .is_some_and(|found| found.total() > 0);
+        let still = still.filter(|_| counted.is_complete() && !has_holders);
+        self.details = Some(details);
         self.anchor = still.map(|everything| {
             let anchor = Anchor {
                 counted,
@@ -104,10 +117,12 @@ impl Memory {
         now: Instant,
         interval: Duration,
     ) -> (Option<Told>, Option<String>) {
+        let details = self.details.take();
         let told = self.found.take().map(|(read, gate, counted)| Told {
             counted,
             gate,
             age: now.saturating_duration_since(read),
+            details: details.filter(|_| gate == Gate::Read),
         });
         // What stood when it was last looked at may have stood too long by now.
         let told = told.filter(|told| match told.gate {
@@ -115,7 +130,7 @@ impl Memory {
             Gate::Hold => told.age < MOST_HELD,
             Gate::Derive => told.age < MOST_HELD && told.age <= interval * MOST_DERIVED,
         });
-        self.gate = told.map_or(Gate::Read, |told| told.gate);
+        self.gate = told.as_ref().map_or(Gate::Read, |told| told.gate);
         if let Some(told) = &told {
             self.told = Some(now);
             self.size = told.counted.total();
@@ -126,6 +141,7 @@ impl Memory {
     /// Forgets what was found and not told: it is not of the next interval.
     pub(super) fn miss(&mut self) {
         self.found = None;
+        self.details = None;
         self.fault = None;
         self.gate = Gate::Read;
     }

@@ -24,8 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::names::PodName;
+use crate::source::details::Attention;
 use crate::source::proc_root::ProcRoot;
-use crate::source::{Counted, Fault};
+use crate::source::{Counted, Details, Fault};
 
 /// Which pods are told of, and what that may cost.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,8 @@ pub struct Options {
     pub interval: Duration,
     /// Whether the families must be told apart, which is not possible without a reading.
     pub by_family: bool,
+    /// What is looked at besides the counts.
+    pub attention: Attention,
 }
 
 /// Whose sockets are counted.
@@ -139,6 +142,8 @@ pub struct PodReading {
     pub gate: Gate,
     /// How long ago the tables were read that this stands on.
     pub age: Duration,
+    /// What was seen of single sockets; nothing where it was not read since the last tick, for a gate does not tell of them.
+    pub details: Option<Details>,
 }
 
 /// What one tick tells of all pods.

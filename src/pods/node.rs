@@ -14,6 +14,7 @@ use crate::source::counters::{CountersError, Everything, Files};
 use crate::source::diag::{self, Unproven};
 use crate::source::namespace::Namespace;
 use crate::source::proc_root::{self, NamespaceId, OpenError, ProcRoot};
+use crate::source::socket::Socket;
 use crate::source::tables::{self, Found, TableError};
 use crate::source::text::{Buffer, ScanError};
 use crate::source::{Fault, Scope};
@@ -73,12 +74,13 @@ pub trait Node {
     fn about(&mut self, pid: u32) -> io::Result<About>;
     /// The counters of a process's namespace.
     fn counters(&mut self, pid: u32) -> Result<Everything, LookError>;
-    /// A table of a process's namespace; nothing if the namespace has no such family.
+    /// A table of a process's namespace, each of whose sockets is shown to `see`; nothing if the namespace has no such family.
     fn table(
         &mut self,
         pid: u32,
         family: Family,
         stop: &AtomicBool,
+        see: &mut dyn FnMut(&Socket<'_>),
     ) -> Result<Option<Found>, LookError>;
     /// Whether the kernel's counter of IPv6 sockets counts them all.
     fn counts_mptcp(&mut self) -> Result<(), Unproven>;
@@ -243,6 +245,7 @@ impl Node for ProcNode {
         pid: u32,
         family: Family,
         stop: &AtomicBool,
+        see: &mut dyn FnMut(&Socket<'_>),
     ) -> Result<Option<Found>, LookError> {
         let mut net = self.of(pid, "net");
         if NamespaceId::of(&net.join("tcp")).is_err() {
@@ -262,7 +265,7 @@ impl Node for ProcNode {
             Err(cause) if is_gone(&cause) => return Err(LookError::Gone),
             Err(cause) => return Err(failed(&cause)),
         };
-        match tables::count(file, &mut self.buffer, stop) {
+        match tables::count(file, family, &mut self.buffer, stop, see) {
             Ok(found) => Ok(Some(found)),
             Err(TableError::Scan(ScanError::Stopped)) => Err(LookError::Stopped),
             Err(error) => Err(failed(&error)),
@@ -300,6 +303,7 @@ fn io_error(cause: OpenError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::details::Attention;
 
     fn node(root: &std::path::Path) -> ProcNode {
         ProcNode::new(&Options {
@@ -311,6 +315,7 @@ mod tests {
             at_once: Duration::from_mins(1),
             interval: Duration::from_secs(1),
             by_family: false,
+            attention: Attention::default(),
         })
     }
 
@@ -335,7 +340,10 @@ mod tests {
         );
         assert_eq!(node.counters(5).unwrap().counters.inuse4, 1);
         let stop = AtomicBool::new(false);
-        let found = node.table(5, Family::Ipv4, &stop).unwrap().unwrap();
+        let found = node
+            .table(5, Family::Ipv4, &stop, &mut |_| {})
+            .unwrap()
+            .unwrap();
         assert_eq!(found.scanned.rows, 1);
         assert!(node.namespace(6).is_err());
     }
@@ -349,10 +357,16 @@ mod tests {
         assert!(matches!(node.counters(5), Err(LookError::Failed(_))));
         assert!(matches!(node.counters(6), Err(LookError::Gone)));
         let stop = AtomicBool::new(false);
-        assert!(matches!(node.table(5, Family::Ipv4, &stop), Ok(Some(_))));
-        assert!(matches!(node.table(5, Family::Ipv6, &stop), Ok(None)));
         assert!(matches!(
-            node.table(6, Family::Ipv4, &stop),
+            node.table(5, Family::Ipv4, &stop, &mut |_| {}),
+            Ok(Some(_))
+        ));
+        assert!(matches!(
+            node.table(5, Family::Ipv6, &stop, &mut |_| {}),
+            Ok(None)
+        ));
+        assert!(matches!(
+            node.table(6, Family::Ipv4, &stop, &mut |_| {}),
             Err(LookError::Gone)
         ));
     }

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use super::Gate;
 use super::whose::Key;
-use crate::source::{Counted, Sockets};
+use crate::source::{Counted, Details, Sockets};
 
 /// What is known of one namespace at a tick.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Told {
     pub(super) counted: Counted,
     pub(super) gate: Gate,
     pub(super) age: Duration,
+    pub(super) details: Option<Details>,
 }
 
 /// One owner's namespaces together.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sum {
     /// Nothing if one of them is not known: the sum would be too small.
     pub(super) told: Option<Told>,
@@ -35,6 +36,10 @@ impl Sum {
             counted: together(one.counted, other.counted),
             gate: one.gate.max(other.gate),
             age: one.age.max(other.age),
+            details: one.details.zip(other.details).map(|(mut one, other)| {
+                one.merge(other);
+                one
+            }),
         });
         Self {
             told,

@@ -8,6 +8,7 @@ use super::super::{Options, Owner, PodReading, Pods};
 use super::Engine;
 use super::machine::Machine;
 use crate::source::Fault;
+use crate::source::details::Attention;
 use crate::source::proc_root::ProcRoot;
 use crate::tcp::State;
 
@@ -41,6 +42,7 @@ impl Simulation {
             interval: INTERVAL,
             at_once: Duration::from_mins(1),
             by_family: false,
+            attention: Attention::default(),
         };
         change(&mut options);
         let mut machine = Machine::default();

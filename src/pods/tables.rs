@@ -5,8 +5,10 @@ use std::sync::atomic::AtomicBool;
 use super::gates;
 use super::node::{LookError, Node};
 use crate::source::counters::Everything;
+use crate::source::details::Watcher;
+use crate::source::socket::Socket;
 use crate::source::tables::Found;
-use crate::source::{Counted, Sockets};
+use crate::source::{Counted, Details, Sockets};
 use crate::tcp::Family;
 
 /// What was read of one namespace.
@@ -16,6 +18,8 @@ pub(super) struct Tables {
     pub(super) still: Option<Everything>,
     /// One of the tables was not read, for nothing can be in it.
     pub(super) skipped: bool,
+    /// What was seen of single sockets.
+    pub(super) details: Details,
 }
 
 /// Reads the tables of the namespace that a process is in.
@@ -24,10 +28,13 @@ pub(super) fn read(
     pid: u32,
     may_skip: bool,
     stop: &AtomicBool,
+    watcher: &mut Watcher,
 ) -> Result<Tables, LookError> {
+    watcher.begin();
+    let mut see = |socket: &Socket<'_>| watcher.see(socket);
     let before = counters(node, pid)?;
     let first = before.as_ref().map_or(Family::Ipv4, gates::first_table);
-    let one = node.table(pid, first, stop)?;
+    let one = node.table(pid, first, stop, &mut see)?;
     let mut after = counters(node, pid)?;
     let skipped = may_skip
         && match (&one, &before, &after) {
@@ -43,7 +50,7 @@ pub(super) fn read(
     let other = if skipped {
         Some(Found::default())
     } else {
-        let found = node.table(pid, second, stop)?;
+        let found = node.table(pid, second, stop, &mut see)?;
         after = counters(node, pid)?;
         found
     };
@@ -65,6 +72,7 @@ pub(super) fn read(
         },
         still: before.filter(|before| after == Some(*before)),
         skipped,
+        details: watcher.end(),
     })
 }
 

@@ -5,6 +5,7 @@ use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 
 use super::{Five, Sample, format_time};
 use crate::pods::{Owner, PodReading};
+use crate::source::details::Listeners;
 use crate::source::{Counted, Reading};
 
 impl Serialize for Sample {
@@ -34,6 +35,7 @@ impl Serialize for Reading {
         object.serialize_entry("source", &self.source)?;
         object.serialize_entry("source_reason", &self.why.as_deref())?;
         counted::<S>(&mut object, &self.counted)?;
+        object.serialize_entry("listeners", &self.details.listeners)?;
         object.end()
     }
 }
@@ -46,6 +48,17 @@ impl Serialize for PodReading {
         object.serialize_entry("gate", self.gate.name())?;
         object.serialize_entry("age_seconds", &self.age.as_secs_f64())?;
         counted::<S>(&mut object, &self.counted)?;
+        let listeners = self.details.as_ref().map(|found| found.listeners);
+        object.serialize_entry("listeners", &listeners)?;
+        object.end()
+    }
+}
+
+impl Serialize for Listeners {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Listeners", 2)?;
+        object.serialize_field("longest_accept_queue", &self.longest)?;
+        object.serialize_field("full", &self.full)?;
         object.end()
     }
 }

@@ -11,7 +11,7 @@ use super::super::counters::{Activity, Counters, CountersError};
 use super::super::diag::Unproven;
 use super::super::diag::message::MessageError;
 use super::super::diag::tally::Negative;
-use super::super::{Counted, Scope, Sockets};
+use super::super::{Counted, Details, Scope, Sockets};
 use super::*;
 use crate::tcp::{Counts, State};
 
@@ -81,6 +81,7 @@ impl Kernel for Script {
                     source: way,
                     why: None,
                     step_downs: 0,
+                    details: Details::default(),
                     counted: Counted::of(Sockets::Together { both }),
                 })
             }

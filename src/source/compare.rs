@@ -160,7 +160,7 @@ fn is_common(state: State) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::counters::Counters;
-    use super::super::{Counted, Scope};
+    use super::super::{Counted, Details, Scope};
     use super::*;
 
     fn activity(connections: u64, segments: u64, inuse4: u64, tw: u64) -> Activity {
@@ -185,6 +185,7 @@ mod tests {
             source,
             why: None,
             step_downs: 0,
+            details: Details::default(),
             counted: Counted::of(Sockets::ByFamily {
                 ipv4: counts(ipv4),
                 ipv6: Some(counts(ipv6)),

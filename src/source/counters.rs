@@ -173,7 +173,8 @@ impl Files {
     }
 }
 
-fn read<'a>(path: &Path, buffer: &'a mut [u8]) -> Result<&'a str, CountersError> {
+/// The text of one of the kernel's files of counters, as far as `buffer` holds it: a longer one is an error.
+pub fn read<'a>(path: &Path, buffer: &'a mut [u8]) -> Result<&'a str, CountersError> {
     let failed = |cause| CountersError::Read {
         path: path.to_owned(),
         cause,
@@ -199,7 +200,8 @@ fn read<'a>(path: &Path, buffer: &'a mut [u8]) -> Result<&'a str, CountersError>
 }
 
 /// The value after `name` in the line that starts with `line`.
-fn sockstat(text: &str, line: &str, name: &str) -> Option<u64> {
+#[must_use]
+pub fn sockstat(text: &str, line: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|found| found.strip_prefix(line))?;
     let mut words = line.split_ascii_whitespace();
     words.find(|word| *word == name)?;
@@ -208,12 +210,18 @@ fn sockstat(text: &str, line: &str, name: &str) -> Option<u64> {
 
 /// The value below `name` in the two lines of `Tcp:`.
 fn snmp(text: &str, name: &str) -> Option<u64> {
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp:"));
+    column(text, "Tcp:", name)?.parse().ok()
+}
+
+/// The value below `name` in the two lines that begin with `line`.
+#[must_use]
+pub fn column<'a>(text: &'a str, line: &str, name: &str) -> Option<&'a str> {
+    let mut lines = text.lines().filter_map(|found| found.strip_prefix(line));
     let (names, values) = (lines.next()?, lines.next()?);
     let place = names
         .split_ascii_whitespace()
         .position(|found| found == name)?;
-    values.split_ascii_whitespace().nth(place)?.parse().ok()
+    values.split_ascii_whitespace().nth(place)
 }
 
 impl Everything {

@@ -4,6 +4,7 @@ pub mod chosen;
 mod compare;
 mod comparison;
 pub mod counters;
+pub mod details;
 pub mod diag;
 mod error;
 pub mod namespace;
@@ -11,6 +12,7 @@ mod place;
 pub mod proc_root;
 mod reading;
 pub mod row;
+pub mod socket;
 pub mod tables;
 pub mod text;
 pub mod ways;
@@ -20,6 +22,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use self::details::Attention;
+pub use self::details::Details;
 pub use self::error::{Impossible, ReadError};
 use self::proc_root::ProcRoot;
 pub use self::reading::{Counted, Fault, Reading, Sockets};
@@ -35,6 +39,8 @@ pub struct Options {
     pub choice: Choice,
     /// Whether the families must be told apart, which costs more where many sockets are in `TIME_WAIT`.
     pub by_family: bool,
+    /// What is looked at besides the counts.
+    pub attention: Attention,
 }
 
 /// Whose sockets are read.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Scope, Source};
+use super::{Details, Scope, Source};
 use crate::tcp::{Counts, State};
 
 /// How many sockets there are, as finely as they were counted.
@@ -50,6 +50,8 @@ pub struct Reading {
     pub step_downs: u64,
     /// What was counted.
     pub counted: Counted,
+    /// What was seen of single sockets meanwhile.
+    pub details: Details,
 }
 
 /// Sockets that were counted, in whichever way.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::place::Place;
+use super::socket::Socket;
 use super::text::{self, Buffer, ScanError, Scanned};
 use super::{Counted, ReadError, Sockets, proc_root};
-use crate::tcp::Counts;
+use crate::tcp::{Counts, Family};
 
 /// `tcp` and `tcp6` of one place. Nothing is allocated after the first reading but to tell of an error.
 #[derive(Debug)]
@@ -31,28 +32,30 @@ impl Tables {
         &mut self,
         place: &mut Place,
         stop: &AtomicBool,
+        see: &mut impl FnMut(&Socket<'_>),
     ) -> Result<Counted, ReadError> {
         let (file, namespace) = proc_root::open(place.tcp())
             .map_err(|cause| place.open_error(place.tcp().to_owned(), cause))?;
         place.guard(namespace)?;
         let (mut unrecognised, mut malformed, mut rows) = (0, 0, 0);
-        let mut count = |path: &Path, file| -> Result<Counts, ReadError> {
+        let mut count = |path: &Path, file, family| -> Result<Counts, ReadError> {
             let path = || path.to_owned();
-            let found = count(file, &mut self.buffer, stop).map_err(|error| match error {
-                TableError::Empty => ReadError::Empty { path: path() },
-                TableError::Scan(cause) => ReadError::Scan {
-                    path: path(),
-                    cause,
-                },
-            })?;
+            let found =
+                count(file, family, &mut self.buffer, stop, see).map_err(|error| match error {
+                    TableError::Empty => ReadError::Empty { path: path() },
+                    TableError::Scan(cause) => ReadError::Scan {
+                        path: path(),
+                        cause,
+                    },
+                })?;
             unrecognised += found.unrecognised();
             malformed += found.scanned.malformed;
             rows += found.scanned.rows;
             Ok(found.counts)
         };
-        let ipv4 = count(place.tcp(), file)?;
+        let ipv4 = count(place.tcp(), file, Family::Ipv4)?;
         let ipv6 = match proc_root::open(&self.tcp6) {
-            Ok((file, _)) => Some(count(&self.tcp6, file)?),
+            Ok((file, _)) => Some(count(&self.tcp6, file, Family::Ipv6)?),
             Err(_) if proc_root::is_absent(&self.tcp6) => None,
             Err(cause) => return Err(place.open_error(self.tcp6.clone(), cause)),
         };
@@ -95,8 +98,14 @@ pub enum TableError {
     Scan(#[from] ScanError),
 }
 
-/// Counts the rows of one table by state.
-pub fn count(table: File, buffer: &mut Buffer, stop: &AtomicBool) -> Result<Found, TableError> {
+/// Counts the rows of one family's table by state, and shows each to `see`.
+pub fn count(
+    table: File,
+    family: Family,
+    buffer: &mut Buffer,
+    stop: &AtomicBool,
+    see: &mut (impl FnMut(&Socket<'_>) + ?Sized),
+) -> Result<Found, TableError> {
     /// The timer of what is in the kernel's table of `TIME_WAIT`.
     const TIME_WAIT_TIMER: u8 = 3;
     let mut counts = Counts::default();
@@ -106,11 +115,12 @@ pub fn count(table: File, buffer: &mut Buffer, stop: &AtomicBool) -> Result<Foun
         ended: false,
         file: table,
     };
-    let scanned = text::scan(table, buffer, stop, |row| {
+    let scanned = text::scan(table, buffer, stop, |row, line| {
         if let Some(state) = row.state {
             counts.add(state, 1);
         }
         minis += u64::from(row.timer == TIME_WAIT_TIMER);
+        see(&Socket::of_table(family, row, line));
     })?;
     if scanned.bytes == 0 {
         return Err(TableError::Empty);

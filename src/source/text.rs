@@ -49,7 +49,7 @@ pub enum ScanError {
     Stopped,
 }
 
-/// Shows `see` every row of `table` once, in order.
+/// Shows `see` every row of `table` once, in order, with its line.
 ///
 /// Malformed lines are counted and passed over. `stop` is looked at between reads, so that a reading that nobody
 /// waits for any more ends.
@@ -57,7 +57,7 @@ pub fn scan(
     mut table: impl Read,
     buffer: &mut Buffer,
     stop: &AtomicBool,
-    mut see: impl FnMut(&Row),
+    mut see: impl FnMut(&Row, &[u8]),
 ) -> Result<Scanned, ScanError> {
     let buffer = &mut buffer.0;
     let mut scanned = Scanned::default();
@@ -71,7 +71,7 @@ pub fn scan(
         match row::parse(line) {
             Some(row) => {
                 scanned.rows += 1;
-                see(&row);
+                see(&row, line);
             }
             None => scanned.malformed += u64::from(!header),
         }

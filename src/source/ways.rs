@@ -3,8 +3,10 @@
 use std::sync::atomic::AtomicBool;
 
 use super::counters::{Activity, CountersError};
+use super::details::Watcher;
 use super::diag::{Diag, Unproven};
 use super::place::Place;
+use super::socket::Socket;
 use super::tables::Tables;
 use super::{Impossible, Options, ReadError, Reading, Source};
 
@@ -14,6 +16,7 @@ pub struct Ways {
     place: Place,
     tables: Tables,
     diag: Diag,
+    watcher: Watcher,
 }
 
 impl Ways {
@@ -25,6 +28,7 @@ impl Ways {
         Self {
             tables: Tables::new(&place),
             diag: Diag::new(&directory),
+            watcher: Watcher::new(place.options().attention.clone()),
             place,
         }
     }
@@ -32,14 +36,17 @@ impl Ways {
     /// Takes a reading in this way. Allocates nothing after the first one, except to tell of an error.
     pub fn take(&mut self, way: Source, stop: &AtomicBool) -> Result<Reading, ReadError> {
         let by_family = self.place.options().by_family;
+        let watcher = &mut self.watcher;
+        watcher.begin();
+        let mut see = |socket: &Socket<'_>| watcher.see(socket);
         let counted = match way {
-            Source::Text => self.tables.read(&mut self.place, stop)?,
+            Source::Text => self.tables.read(&mut self.place, stop, &mut see)?,
             Source::Diag | Source::DiagFull => {
                 self.place.is_own()?.map_err(ReadError::Impossible)?;
                 if way == Source::Diag {
-                    self.diag.sparse(by_family, stop)?
+                    self.diag.sparse(by_family, stop, &mut see)?
                 } else {
-                    self.diag.full(stop)?
+                    self.diag.full(stop, &mut see)?
                 }
             }
         };
@@ -49,6 +56,7 @@ impl Ways {
             why: None,
             step_downs: 0,
             counted,
+            details: self.watcher.end(),
         })
     }
 }

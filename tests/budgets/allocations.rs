@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use tcpgauge::source::chosen::Chosen;
+use tcpgauge::source::details::Attention;
 use tcpgauge::source::proc_root::ProcRoot;
 use tcpgauge::source::ways::Ways;
 use tcpgauge::source::{Choice, Options, Scope, Source};
@@ -75,6 +76,7 @@ fn a_reading_allocates_nothing_after_the_first() {
             scope: Scope::Host,
             choice: Choice::Text,
             by_family: false,
+            attention: Attention::default(),
         });
         let stop = AtomicBool::new(false);
         assert_eq!(

@@ -24,6 +24,7 @@ mod memory;
 mod skip;
 mod syscalls;
 
+use tcpgauge::source::details::Attention;
 use tcpgauge::source::proc_root::ProcRoot;
 use tcpgauge::source::{Choice, Options, Scope, Source};
 
@@ -43,5 +44,6 @@ fn own(by_family: bool) -> Options {
         scope: Scope::Own,
         choice: Choice::Auto,
         by_family,
+        attention: Attention::default(),
     }
 }

@@ -142,7 +142,8 @@ fn the_json_is_written_in_the_documented_order() {
             r#""source_reason":"netlink tells of this machine, and the proc root is not a mounted proc","complete":true,"#,
             r#""tcp_connections":4,"tcp_established":2,"tcp_time_wait":1,"tcp_close_wait":0,"tcp_listen":1,"#,
             r#""states":{"ipv4":{"established":2,"syn_sent":0,"syn_received":0,"fin_wait_1":0,"fin_wait_2":0,"time_wait":1,"#,
-            r#""closed":0,"close_wait":0,"last_ack":0,"listen":1,"closing":0},"ipv6":null},"unrecognised":0,"malformed":0}]}"#,
+            r#""closed":0,"close_wait":0,"last_ack":0,"listen":1,"closing":0},"ipv6":null},"unrecognised":0,"malformed":0,"#,
+            r#""listeners":{"longest_accept_queue":{"port":22,"length":0,"limit":null},"full":null}}]}"#,
             "\n"
         )
     );

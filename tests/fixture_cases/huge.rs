@@ -67,7 +67,7 @@ fn ten_million_rows_are_counted_over_one_fixed_buffer() {
     };
     // The reader makes up its rows as it goes and the scanner has this buffer alone: there is nothing that could grow.
     let mut buffer = Buffer::default();
-    let scanned = scan(rows, &mut buffer, &AtomicBool::new(false), |row| {
+    let scanned = scan(rows, &mut buffer, &AtomicBool::new(false), |row, _| {
         time_wait += u64::from(row.state == Some(State::TimeWait));
     })
     .unwrap();
@@ -111,7 +111,7 @@ fn a_reading_that_nobody_waits_for_any_more_ends_at_the_next_read() {
         stop: &stop,
         stop_after: 3,
     };
-    let error = scan(&mut endless, &mut Buffer::default(), &stop, |_| {}).unwrap_err();
+    let error = scan(&mut endless, &mut Buffer::default(), &stop, |_, _| {}).unwrap_err();
     assert!(matches!(error, ScanError::Stopped), "{error}");
     assert_eq!(endless.reads, 3);
 }
@@ -124,7 +124,7 @@ fn a_file_without_end_is_given_up() {
         stop: &stop,
         stop_after: u64::MAX,
     };
-    let error = scan(&mut endless, &mut Buffer::default(), &stop, |_| {}).unwrap_err();
+    let error = scan(&mut endless, &mut Buffer::default(), &stop, |_, _| {}).unwrap_err();
     assert!(matches!(error, ScanError::Endless), "{error}");
     assert_eq!(endless.reads, MAX_FILE_BYTES / MAX_LINE_BYTES as u64 + 1);
 }

@@ -66,7 +66,7 @@ fn ours() -> Vec<Row> {
     let mut rows = Vec::new();
     for path in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         let table = File::open(path).unwrap();
-        let scanned = scan(table, &mut buffer, &AtomicBool::new(false), |row| {
+        let scanned = scan(table, &mut buffer, &AtomicBool::new(false), |row, _| {
             rows.push(*row);
         });
         assert_eq!(scanned.unwrap().malformed, 0, "{path}");

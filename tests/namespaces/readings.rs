@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tcpgauge::source::details::Attention;
 use tcpgauge::source::proc_root::ProcRoot;
 use tcpgauge::source::{Choice, Options, Reading, Scope, Sockets, Source};
 use tcpgauge::tcp::State;
@@ -38,6 +39,7 @@ pub(crate) fn own(split: Split) -> Options {
         scope: Scope::Own,
         choice: Choice::Auto,
         by_family: split == Split::ByFamily,
+        attention: Attention::default(),
     }
 }
 

@@ -12,8 +12,10 @@ use tcpgauge::pods::engine::Engine;
 use tcpgauge::pods::node::{About, Entry, LookError, Node, ProcNode};
 use tcpgauge::pods::{Gate, Options, Owner, PodReading, Pods};
 use tcpgauge::source::counters::Everything;
+use tcpgauge::source::details::Attention;
 use tcpgauge::source::diag::Unproven;
 use tcpgauge::source::proc_root::{NamespaceId, ProcRoot};
+use tcpgauge::source::socket::Socket;
 use tcpgauge::source::tables::Found;
 use tcpgauge::source::{Fault, Sockets};
 use tcpgauge::tcp::{Counts, Family, State};
@@ -87,8 +89,9 @@ impl Node for Machine {
         pid: u32,
         family: Family,
         stop: &AtomicBool,
+        see: &mut dyn FnMut(&Socket<'_>),
     ) -> Result<Option<Found>, LookError> {
-        self.real.table(pid, family, stop)
+        self.real.table(pid, family, stop, see)
     }
 
     fn counts_mptcp(&mut self) -> Result<(), Unproven> {
@@ -167,6 +170,7 @@ impl Watch {
 
     pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options {
+            attention: Attention::default(),
             proc_root: ProcRoot::new("/proc"),
             container_logs_dir: "/nowhere".into(),
             most: 10_000,

@@ -9,7 +9,7 @@ use tcpgauge::otlp::instruments::{Group, Options};
 use tcpgauge::otlp::pipeline::Pipeline;
 use tcpgauge::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
 use tcpgauge::sample::{Delivery, Sample, Vitals};
-use tcpgauge::source::{Counted, Reading, Scope, Sockets, Source};
+use tcpgauge::source::{Counted, Details, Reading, Scope, Sockets, Source};
 use tcpgauge::tcp::{Counts, State};
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
@@ -25,6 +25,7 @@ pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
         split_network_type: true,
         states_of_pods: false,
         most_pods: if pods > 0 { 512 } else { 0 },
+        listener_ports: [].into(),
     };
     let resource = Resource::builder_empty().with_attributes([
         KeyValue::new("service.name", "tcpgauge"),
@@ -54,6 +55,7 @@ pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
             source: Source::Diag,
             why: None,
             step_downs: 0,
+            details: Details::default(),
             counted: Counted::of(Sockets::ByFamily {
                 ipv4: counts(),
                 ipv6: Some(counts()),
@@ -173,6 +175,7 @@ impl Node {
                 }),
                 gate,
                 age: Duration::from_nanos(random.u64(..most_ms * 1_000_000)),
+                details: None,
             }
         });
         Pods {

@@ -175,6 +175,7 @@ mod tests {
             counted: Counted::of(Sockets::Together { both }),
             gate: Gate::Read,
             age: Duration::ZERO,
+            details: None,
         }
     }
 

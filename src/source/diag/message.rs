@@ -2,6 +2,9 @@
 //!
 //! Bytes in, sockets out, no kernel needed. Every length is checked against what is there.
 
+use std::net::IpAddr;
+
+use crate::source::socket::Socket;
 use crate::tcp::{Family, State};
 
 /// `TCPDIAG_GETSOCK`: the type of the request, and of each message that tells of a socket.
@@ -28,15 +31,61 @@ const TIME_WAIT_TIMER: u8 = 3;
 /// `TCP_NEW_SYN_RECV`: what a request is in, should a kernel ever say so.
 const NEW_SYN_RECV: u8 = 12;
 
-/// One socket, as its message tells of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Socket {
-    /// The family of the socket, not that of its peer.
-    pub family: Family,
-    /// The state, or nothing where the kernel's number is unknown to us.
-    pub state: Option<State>,
-    /// What kind of socket it is to the kernel.
-    pub kind: Kind,
+/// What is fixed of a message that tells of a socket.
+///
+/// `struct inet_diag_msg`: addresses and ports are in the network's order, all else in the machine's.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a>(&'a [u8; SOCKET_BYTES]);
+
+impl Message<'_> {
+    pub(in crate::source) fn local_port(self) -> u16 {
+        u16::from_be(self.u16_at(4))
+    }
+
+    pub(in crate::source) fn remote_port(self) -> u16 {
+        u16::from_be(self.u16_at(6))
+    }
+
+    pub(in crate::source) fn local_ip(self, family: Family) -> IpAddr {
+        self.ip_at(8, family)
+    }
+
+    pub(in crate::source) fn remote_ip(self, family: Family) -> IpAddr {
+        self.ip_at(24, family)
+    }
+
+    pub(in crate::source) fn receive_queue(self) -> u32 {
+        self.u32_at(56)
+    }
+
+    pub(in crate::source) fn send_queue(self) -> u32 {
+        self.u32_at(60)
+    }
+
+    pub(in crate::source) fn uid(self) -> u32 {
+        self.u32_at(64)
+    }
+
+    pub(in crate::source) fn inode(self) -> u32 {
+        self.u32_at(68)
+    }
+
+    fn ip_at(self, at: usize, family: Family) -> IpAddr {
+        let bytes = self.0.get(at..).unwrap_or_default();
+        match family {
+            Family::Ipv4 => IpAddr::from(bytes.first_chunk::<4>().copied().unwrap_or_default()),
+            Family::Ipv6 => IpAddr::from(bytes.first_chunk::<16>().copied().unwrap_or_default()),
+        }
+    }
+
+    // Every field is within the message.
+    fn u16_at(self, at: usize) -> u16 {
+        u16_at(self.0, at).unwrap_or_default()
+    }
+
+    fn u32_at(self, at: usize) -> u32 {
+        u32_at(self.0, at).unwrap_or_default()
+    }
 }
 
 /// What a socket is to the kernel, which says who counts it.
@@ -90,7 +139,7 @@ fn missing(errno: i32) -> &'static str {
 pub fn read(
     datagram: &[u8],
     sequence: u32,
-    mut see: impl FnMut(Socket),
+    mut see: impl FnMut(&Socket<'_>, Kind),
 ) -> Result<Part, MessageError> {
     let mut part = Part::default();
     let mut rest = datagram;
@@ -109,7 +158,7 @@ pub fn read(
         part.interrupted |= header.flags & DUMP_INTERRUPTED != 0;
         let body = message.get(HEADER_BYTES..).unwrap_or_default();
         match header.kind {
-            GETSOCK => see(socket(body)?),
+            GETSOCK => socket(body, &mut see)?,
             NOOP => {}
             DONE => {
                 // Older kernels say nothing more; newer ones say how it ended.
@@ -160,7 +209,7 @@ impl Header {
     }
 }
 
-fn socket(body: &[u8]) -> Result<Socket, MessageError> {
+fn socket(body: &[u8], see: &mut impl FnMut(&Socket<'_>, Kind)) -> Result<(), MessageError> {
     let (fixed, attributes) = body
         .split_first_chunk::<SOCKET_BYTES>()
         .ok_or(MessageError::Malformed("shorter than a socket"))?;
@@ -180,11 +229,8 @@ fn socket(body: &[u8]) -> Result<Socket, MessageError> {
         Some(State::SynReceived) if !has_attribute(attributes, SHUTDOWN)? => Kind::Request,
         _ => Kind::Full,
     };
-    Ok(Socket {
-        family,
-        state,
-        kind,
-    })
+    see(&Socket::of_dump(family, state, Message(fixed)), kind);
+    Ok(())
 }
 
 /// Whether an attribute (`struct nlattr`) of this type is there.

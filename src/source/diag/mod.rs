@@ -27,6 +27,7 @@ pub use self::mptcp::Unproven;
 use self::tally::{Negative, Tally};
 use super::Counted;
 use super::counters::{Activity, CountersError, Files};
+use super::socket::Socket;
 
 /// A kernel sends at most 32 KiB at once where nobody asks for more.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -118,6 +119,7 @@ impl Diag {
         &mut self,
         by_family: bool,
         stop: &AtomicBool,
+        see: &mut impl FnMut(&Socket<'_>),
     ) -> Result<Counted, DiagError> {
         let counters = self.files.counters()?;
         let states = EVERY_STATE & !ESTABLISHED;
@@ -126,7 +128,7 @@ impl Diag {
         } else {
             states & !TIME_WAIT
         };
-        let tally = self.dump(states, stop)?;
+        let tally = self.dump(states, stop, see)?;
         let sockets = if by_family {
             tally.by_family(&counters)?
         } else {
@@ -136,8 +138,12 @@ impl Diag {
     }
 
     /// The sockets, each of them dumped.
-    pub(super) fn full(&mut self, stop: &AtomicBool) -> Result<Counted, DiagError> {
-        let tally = self.dump(EVERY_STATE, stop)?;
+    pub(super) fn full(
+        &mut self,
+        stop: &AtomicBool,
+        see: &mut impl FnMut(&Socket<'_>),
+    ) -> Result<Counted, DiagError> {
+        let tally = self.dump(EVERY_STATE, stop, see)?;
         Ok(tally.counted(tally.all(self.files.have_ipv6())))
     }
 
@@ -155,7 +161,12 @@ impl Diag {
         Ok(())
     }
 
-    fn dump(&mut self, states: u32, stop: &AtomicBool) -> Result<Tally, DiagError> {
+    fn dump(
+        &mut self,
+        states: u32,
+        stop: &AtomicBool,
+        see: &mut impl FnMut(&Socket<'_>),
+    ) -> Result<Tally, DiagError> {
         self.buffer.resize(BUFFER_BYTES, 0);
         self.sequence = self.sequence.wrapping_add(1);
         // One for each dump: what an earlier one left behind cannot come again.
@@ -178,7 +189,10 @@ impl Diag {
             if bytes > MOST_BYTES {
                 return Err(DiagError::Endless);
             }
-            let part = message::read(datagram, self.sequence, |socket| tally.add(socket))?;
+            let part = message::read(datagram, self.sequence, |socket, kind| {
+                tally.add(socket.family, socket.state, kind);
+                see(socket);
+            })?;
             interrupted |= part.interrupted;
             match (part.done, interrupted) {
                 (true, true) => return Err(DiagError::Interrupted),
@@ -316,7 +330,7 @@ mod tests {
     #[test]
     fn a_dump_ends_when_it_is_told_to() {
         let mut diag = Diag::new(Path::new("/proc/self/net"));
-        let found = diag.full(&AtomicBool::new(true));
+        let found = diag.full(&AtomicBool::new(true), &mut |_| {});
         assert!(matches!(found, Err(DiagError::Stopped)), "{found:?}");
     }
 
@@ -329,7 +343,7 @@ mod tests {
         ask(&socket, &wrong).unwrap();
         let mut buffer = [0; 4096];
         let datagram = receive(&socket, &mut buffer, &GO_ON).unwrap();
-        let found = message::read(datagram, 1, |_| {});
+        let found = message::read(datagram, 1, |_, _| {});
         assert!(matches!(found, Err(MessageError::Kernel(_))), "{found:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a dump counted, and what follows from it.
 
-use super::message::{Kind, Socket};
+use super::message::Kind;
 use crate::source::Counted;
 use crate::source::Sockets;
 use crate::source::counters::Counters;
@@ -46,18 +46,18 @@ impl Negative {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, socket: Socket) {
-        let side = match socket.family {
+    pub(super) fn add(&mut self, family: Family, state: Option<State>, kind: Kind) {
+        let side = match family {
             Family::Ipv4 => &mut self.ipv4,
             Family::Ipv6 => &mut self.ipv6,
         };
-        match socket.state {
+        match state {
             Some(state) => side.counts.add(state, 1),
             None => self.unrecognised += 1,
         }
-        match socket.kind {
+        match kind {
             Kind::Full => side.full += 1,
-            Kind::Mini if socket.state != Some(State::TimeWait) => side.mini += 1,
+            Kind::Mini if state != Some(State::TimeWait) => side.mini += 1,
             Kind::Mini | Kind::Request => {}
         }
     }
@@ -132,11 +132,7 @@ mod tests {
         let mut tally = Tally::default();
         for &(family, state, kind, number) in sockets {
             (0..number).for_each(|_| {
-                tally.add(Socket {
-                    family,
-                    state,
-                    kind,
-                });
+                tally.add(family, state, kind);
             });
         }
         tally
@@ -177,11 +173,7 @@ mod tests {
     #[test]
     fn by_family_each_has_its_own_counter() {
         let mut tally = mixed();
-        tally.add(Socket {
-            family: Family::Ipv6,
-            state: Some(State::TimeWait),
-            kind: Kind::Mini,
-        });
+        tally.add(Family::Ipv6, Some(State::TimeWait), Kind::Mini);
         let counters = Counters {
             inuse4: 4 + 100,
             inuse6: Some(17 + 50),

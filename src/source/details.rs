@@ -1,0 +1,318 @@
+//! What a reading tells of single sockets: how listeners keep up, and who holds the sockets in a state that is asked for.
+//!
+//! Both are gathered while the sockets are counted, so that they are of the same reading. Their size has a bound, however many
+//! sockets there are.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::socket::Socket;
+use crate::tcp::{Family, State};
+
+/// So many ports can be looked at each by itself.
+pub const MOST_PORTS: usize = 16;
+
+/// So many groups of sockets are told apart in one namespace.
+pub const MOST_GROUPS: usize = 1024;
+
+/// So many sockets are remembered by their inode in one namespace.
+pub const MOST_INODES: usize = 1 << 16;
+
+/// What is to be looked at besides the counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attention {
+    /// The listening ports that are told of each by itself; not more than [`MOST_PORTS`].
+    pub ports: Arc<[u16]>,
+    /// The state whose holders are wanted.
+    pub state: Option<State>,
+    /// Whether the inodes of those sockets are wanted, by which processes can be found.
+    pub inodes: bool,
+}
+
+/// What was seen besides the counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// How the listeners keep up.
+    pub listeners: Listeners,
+    /// Who holds the sockets in the state that was asked for.
+    pub holders: Option<Holders>,
+}
+
+/// The listeners of a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listeners {
+    /// The longest accept queue; nothing where nobody listens.
+    pub longest: Option<AcceptQueue>,
+    /// Listeners whose queue is full; nothing where a listener did not say how long its queue may be.
+    pub full: Option<u64>,
+    /// Of each port that is told of by itself, in the order of [`Attention::ports`], the longest.
+    pub ports: [Option<AcceptQueue>; MOST_PORTS],
+}
+
+/// Connections that wait for a service to accept them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AcceptQueue {
+    /// Where it listens.
+    pub port: u16,
+    /// How many wait.
+    pub length: u64,
+    /// How many may wait, where the source tells; one more can, for the kernel refuses above it.
+    pub limit: Option<u64>,
+}
+
+impl AcceptQueue {
+    /// Whether no more than one connection can still come in; nothing where the limit is not known.
+    #[must_use]
+    pub fn is_full(&self) -> Option<bool> {
+        self.limit
+            .map(|limit| self.length > 0 && self.length >= limit)
+    }
+}
+
+/// Sockets in one state, grouped by who holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holders {
+    /// The groups.
+    pub groups: BTreeMap<Holder, Held>,
+    /// Sockets beyond [`MOST_GROUPS`] groups.
+    pub rest: u64,
+}
+
+/// Who holds sockets, as far as it can be told without a privilege.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Holder {
+    /// The user; nothing where no process can hold them any more.
+    pub uid: Option<u32>,
+    /// Where the sockets are.
+    pub endpoint: Endpoint,
+}
+
+/// What the sockets of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// Their own port, on which the namespace listens: they came in.
+    Local(u16),
+    /// Their peer.
+    Remote(SocketAddr),
+    /// Nothing: the line of one could not be read to that point.
+    Unknown,
+}
+
+/// The sockets of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// How many.
+    pub sockets: u64,
+    /// The address of the first one's peer.
+    pub peer: Option<IpAddr>,
+    /// Whether others have other peers.
+    pub has_more_peers: bool,
+    /// Their inodes, where they are wanted; there can be fewer than sockets.
+    pub inodes: Vec<u64>,
+}
+
+impl Holders {
+    /// All sockets of all groups.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let groups = self.groups.values().map(|held| held.sockets);
+        groups.sum::<u64>() + self.rest
+    }
+
+    fn add(&mut self, holder: Holder, held: Held) {
+        let is_known = self.groups.contains_key(&holder);
+        if !is_known && self.groups.len() >= MOST_GROUPS {
+            self.rest += held.sockets;
+            return;
+        }
+        let group = self.groups.entry(holder).or_insert_with(|| Held {
+            peer: held.peer,
+            ..Held::default()
+        });
+        group.sockets += held.sockets;
+        group.has_more_peers |= held.has_more_peers || group.peer != held.peer;
+        let room = MOST_INODES.saturating_sub(group.inodes.len());
+        group.inodes.extend(held.inodes.into_iter().take(room));
+    }
+}
+
+impl Details {
+    /// Puts in what was seen in another namespace of the same owner.
+    pub fn merge(&mut self, other: Self) {
+        self.listeners.merge(&other.listeners);
+        match (&mut self.holders, other.holders) {
+            (Some(holders), Some(more)) => {
+                holders.rest += more.rest;
+                for (holder, held) in more.groups {
+                    holders.add(holder, held);
+                }
+            }
+            (holders, more) => *holders = holders.take().or(more),
+        }
+    }
+}
+
+impl Listeners {
+    fn see(&mut self, queue: AcceptQueue, ports: &[u16]) {
+        let is_first = self.longest.is_none();
+        keep_longer(&mut self.longest, queue);
+        let full = if is_first { Some(0) } else { self.full };
+        self.full = full
+            .zip(queue.is_full())
+            .map(|(full, is_full)| full + u64::from(is_full));
+        for (port, longest) in ports.iter().zip(&mut self.ports) {
+            if *port == queue.port {
+                keep_longer(longest, queue);
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.full = match (self.longest, other.longest) {
+            (_, None) => self.full,
+            (None, _) => other.full,
+            _ => self.full.zip(other.full).map(|(one, more)| one + more),
+        };
+        let mine = std::iter::once(&mut self.longest).chain(&mut self.ports);
+        let others = std::iter::once(&other.longest).chain(&other.ports);
+        for (mine, other) in mine.zip(others) {
+            if let Some(queue) = other {
+                keep_longer(mine, *queue);
+            }
+        }
+    }
+}
+
+fn keep_longer(longest: &mut Option<AcceptQueue>, queue: AcceptQueue) {
+    if longest.is_none_or(|longest| longest.length < queue.length) {
+        *longest = Some(queue);
+    }
+}
+
+/// Gathers details while sockets are counted. Allocates nothing where no holders are wanted.
+#[derive(Debug)]
+pub struct Watcher {
+    attention: Attention,
+    listening: [Ports; 2],
+    inodes: usize,
+    details: Details,
+}
+
+impl Watcher {
+    /// One that looks at what is wanted.
+    #[must_use]
+    pub fn new(attention: Attention) -> Self {
+        Self {
+            attention,
+            listening: [Ports::default(), Ports::default()],
+            inodes: 0,
+            details: Details::default(),
+        }
+    }
+
+    /// Forgets what was seen, before a reading.
+    pub fn begin(&mut self) {
+        self.details = Details::default();
+        self.inodes = 0;
+        if self.attention.state.is_some() {
+            self.listening.iter_mut().for_each(Ports::clear);
+            self.details.holders = Some(Holders::default());
+        }
+    }
+
+    /// Gives what was seen.
+    pub fn end(&mut self) -> Details {
+        std::mem::take(&mut self.details)
+    }
+
+    /// Looks at a socket. The kernel tells of a family's listeners before its other sockets.
+    #[inline]
+    pub fn see(&mut self, socket: &Socket<'_>) {
+        if socket.state == Some(State::Listen) {
+            self.see_listener(socket);
+        }
+        if self.attention.state.is_some() && self.attention.state == socket.state {
+            self.see_held(socket);
+        }
+    }
+
+    fn see_listener(&mut self, socket: &Socket<'_>) {
+        let queue = AcceptQueue {
+            port: socket.local_port(),
+            length: socket.accept_queue(),
+            limit: socket.backlog(),
+        };
+        self.details.listeners.see(queue, &self.attention.ports);
+        if self.attention.state.is_some() {
+            self.listening(socket.family).insert(queue.port);
+        }
+    }
+
+    fn see_held(&mut self, socket: &Socket<'_>) {
+        let port = socket.local_port();
+        let remote = socket.remote();
+        // A connection has the family of the listener that it came in by.
+        let endpoint = if self.listening(socket.family).contains(port) {
+            Endpoint::Local(port)
+        } else {
+            remote.map_or(Endpoint::Unknown, Endpoint::Remote)
+        };
+        let inode = socket.inode();
+        let wanted = inode.filter(|_| self.attention.inodes && self.inodes < MOST_INODES);
+        self.inodes += usize::from(wanted.is_some());
+        let held = Held {
+            sockets: 1,
+            peer: remote.map(|remote| remote.ip()),
+            has_more_peers: false,
+            inodes: wanted.into_iter().collect(),
+        };
+        let holder = Holder {
+            uid: socket.uid(),
+            endpoint,
+        };
+        if let Some(holders) = &mut self.details.holders {
+            holders.add(holder, held);
+        }
+    }
+
+    fn listening(&mut self, family: Family) -> &mut Ports {
+        let [ipv4, ipv6] = &mut self.listening;
+        match family {
+            Family::Ipv4 => ipv4,
+            Family::Ipv6 => ipv6,
+        }
+    }
+}
+
+/// A set of ports, in 8 KiB once there is one in it.
+#[derive(Debug, Default)]
+pub struct Ports(Box<[u64]>);
+
+impl Ports {
+    const WORDS: usize = (1 << 16) / 64;
+
+    /// Takes all out.
+    pub fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
+    /// Puts one in.
+    pub fn insert(&mut self, port: u16) {
+        if self.0.is_empty() {
+            self.0 = vec![0; Self::WORDS].into_boxed_slice();
+        }
+        if let Some(word) = self.0.get_mut(usize::from(port / 64)) {
+            *word |= 1 << (port % 64);
+        }
+    }
+
+    /// Whether it is in.
+    #[must_use]
+    pub fn contains(&self, port: u16) -> bool {
+        let word = self.0.get(usize::from(port / 64));
+        word.is_some_and(|word| word >> (port % 64) & 1 == 1)
+    }
+}
