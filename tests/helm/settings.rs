@@ -8,6 +8,7 @@ use std::fs;
 use serde_json::json;
 use tcpgauge::config::settings::{Setting, UsedBy, all};
 use tcpgauge::config::{Config, Environment, Flags};
+use tcpgauge::otlp::instruments::{self, Attribute, Group, Instrument};
 
 use crate::chart::{HELMS, directory, examples, hold, read, render};
 use crate::tools::tool;
@@ -83,6 +84,39 @@ fn the_defaults_that_templates_repeat_are_the_agents() {
         let setting = all().find(|setting| setting.key == key).unwrap();
         assert_eq!(default, setting.default, "the default of {key}");
     }
+}
+
+/// NOTES.txt tells how many series there will be, for some backends bill them.
+#[test]
+fn the_numbers_of_series_are_the_agents() {
+    let templates = read(&directory().join("templates/_notes.tpl"));
+    let (_, rest) = templates
+        .split_once("define \"tcpgauge.seriesOf\" -}}\n")
+        .unwrap();
+    let (told, _) = rest.split_once("{{- end }}").unwrap();
+    let mut counted = String::new();
+    for group in Group::ALL.iter().filter(|group| group.default() != "off") {
+        let of_group = instruments::all().filter(|instrument| instrument.group == *group);
+        let (mut alone, mut of_pod) = (0, 0);
+        for instrument in of_group {
+            // reading_age is of pods alone.
+            let is_age = instrument.name == "tcpgauge.pods.reading_age";
+            alone += if is_age { 0 } else { series(instrument) };
+            of_pod += usize::from(instrument.of_pods == Some("--scope pods"));
+        }
+        let _ = writeln!(counted, "{}: [{alone}, {of_pod}]", group.name());
+    }
+    assert_eq!(told, counted, "templates/_notes.tpl");
+}
+
+/// As many as there are combinations of its attributes' values. What a setting has to ask for does not count.
+fn series(instrument: &Instrument) -> usize {
+    let values = |attribute: &Attribute| match attribute.only_with {
+        None => attribute.values.matches('`').count() / 2,
+        Some(_) if attribute.key == "network.type" => 1,
+        Some(_) => 0,
+    };
+    instrument.attributes.iter().map(values).product()
 }
 
 /// The file of a DaemonSet, and the flags and variables of a sidecar.

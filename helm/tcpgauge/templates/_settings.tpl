@@ -3,7 +3,7 @@
 {{/* The agent's own defaults, where something here depends on them. A test holds them equal to the agent's. */}}
 {{- define "tcpgauge.defaults" -}}
 interval: 30s
-metrics: five,states,self
+metrics: five,states,listeners,counters,capacity,self
 {{- end }}
 
 {{/* A setting as it will be. */}}
