@@ -2,6 +2,7 @@
 
 mod own_traces;
 mod passage;
+mod serving;
 mod shipping;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use anyhow::Context;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::serving::Serving;
+pub use self::serving::has_all_that_is_wanted;
 use self::shipping::Shipping;
 use crate::config::Config;
 use crate::reader::{Done, Moment, OfPods, OfSource, Readers, Seen};
@@ -35,6 +38,7 @@ pub async fn run(
     if config.delivery.is_none() {
         tracing::info!("nothing is sent: the exporter is none");
     }
+    let serving = Serving::start(&config).await?;
     let mut readers = Readers::start(
         config.alone(),
         config.metrics.wants(),
@@ -42,7 +46,7 @@ pub async fn run(
         || moment().into_std(),
     )
     .context("cannot start the thread that reads")?;
-    let mut namespace_said = say_what_is_read(&config).await;
+    let mut namespace_said = say_what_is_read(&config, &serving).await;
     // Begun after the first reading, which nothing is to delay.
     let mut starting = std::pin::pin!(Shipping::start(&config));
     let mut shipping: Option<Shipping> = None;
@@ -54,6 +58,7 @@ pub async fn run(
     let mut first = true;
     loop {
         let stopping = *stop.borrow();
+        serving.ticks();
         let (time, began) = (now(), moment());
         let next = began + schedule.wait(since_epoch(time), config.interval);
         // The first tick may come just before the next one, which a slow reading may then miss.
@@ -77,8 +82,9 @@ pub async fn run(
         source.log(&sample);
         gates.log(&sample);
         see(&sample);
+        serving.takes(&sample, &config);
         if sample.has_readings() {
-            namespace_said = namespace_said || say_what_is_read(&config).await;
+            namespace_said = namespace_said || say_what_is_read(&config, &serving).await;
         }
         let has_read = sample.has_readings();
         held.push((sample, began, reading_took));
@@ -88,6 +94,9 @@ pub async fn run(
                 started = &mut starting => Some(started?),
                 () = sleep_until(if stopping { moment() + LAST_READING } else { next }) => None,
             };
+            if let Some(shipping) = &shipping {
+                serving.delivers(shipping, &config);
+            }
         }
         if let Some(shipping) = &mut shipping {
             // What the resource says is found below the proc root too, where there is one to read.
@@ -210,7 +219,7 @@ async fn until(deadline: Instant, mut stop: watch::Receiver<bool>) {
 }
 
 /// Says whose sockets are read, and gives whether that could be told.
-async fn say_what_is_read(config: &Config) -> bool {
+async fn say_what_is_read(config: &Config, serving: &Serving) -> bool {
     let options = &config.source;
     let directory = options.proc_root.join(options.scope.directory());
     let directory = directory.display();
@@ -232,7 +241,9 @@ async fn say_what_is_read(config: &Config) -> bool {
         tracing::info!(scope, "{what} {directory}, which cannot be read yet");
         return false;
     };
-    tracing::info!(scope, "{what} {directory}: {namespace}");
+    let found = format!("{what} {directory}: {namespace}");
+    tracing::info!(scope, "{found}");
+    serving.reads(found);
     if mounted == Some(false) {
         tracing::warn!(
             "{} is not a mounted proc: its numbers are those of whoever wrote the files there",

@@ -22,6 +22,8 @@ pub mod otlp;
 
 pub mod delivery;
 
+pub mod http;
+
 pub mod identity;
 
 pub mod reader;

@@ -27,18 +27,23 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("reader", &["counters", "pods", "source"]),
     ("schedule", &[]),
     ("log", &[]),
-    ("config", &["delivery", "log", "otlp", "pods", "source"]),
+    ("http", &["pods", "sample", "source"]),
+    (
+        "config",
+        &["delivery", "http", "log", "otlp", "pods", "source"],
+    ),
     (
         "agent",
         &[
-            "config", "delivery", "identity", "otlp", "reader", "sample", "schedule", "source",
+            "config", "delivery", "http", "identity", "otlp", "reader", "sample", "schedule",
+            "source",
         ],
     ),
     (
         "cli",
         &[
-            "agent", "config", "counters", "delivery", "identity", "log", "otlp", "pods", "reader",
-            "sample", "source", "tcp",
+            "agent", "config", "counters", "delivery", "http", "identity", "log", "otlp", "pods",
+            "reader", "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),
@@ -309,6 +314,7 @@ fn links_between_pages_lead_somewhere() {
         "ARCHITECTURE.md",
         "docs/metrics.md",
         "docs/config.md",
+        "docs/http.md",
         "docs/pods.md",
         "docs/snapshot.md",
         "docs/performance.md",

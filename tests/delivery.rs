@@ -21,6 +21,7 @@ mod otlp_server;
 #[path = "delivery/samples.rs"]
 mod samples;
 #[path = "support/shim.rs"]
+#[allow(dead_code, reason = "another test program needs the rest")]
 mod shim;
 #[path = "support/skip.rs"]
 mod skip;

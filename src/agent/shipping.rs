@@ -14,6 +14,7 @@ use super::passage::{IntoQueue, Passage};
 use super::{now, own_traces, patiently};
 use crate::config::Config;
 use crate::delivery::backend::Backend;
+use crate::delivery::health::{Last, Report};
 use crate::delivery::outbox::Outbox;
 use crate::delivery::sender::Sender;
 use crate::delivery::spool::{Spool, SpoolError};
@@ -100,6 +101,11 @@ impl Shipping {
         self.metrics.as_ref().map(Metrics::stats)
     }
 
+    /// A look at the same, and at how requests go, at any time.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        self.metrics.as_ref().map(Metrics::watch)
+    }
+
     /// Puts into the queue a sample whose reading began then.
     pub(super) fn export(&mut self, sample: Sample, began: Instant, reading_took: Duration) {
         if !self.is_identified {
@@ -126,6 +132,36 @@ impl Shipping {
     }
 }
 
+/// A look at delivery.
+pub(super) struct Watch {
+    outbox: Outbox,
+    has_spool: bool,
+    report: Report,
+}
+
+impl Watch {
+    /// How the last request went.
+    pub(super) fn last(&self) -> Option<Last> {
+        self.report.last()
+    }
+
+    /// What waits, and what became of the rest.
+    pub(super) fn stats(&self) -> Delivery {
+        let stats = self.outbox.stats();
+        Delivery {
+            records: stats.records,
+            bytes: stats.bytes,
+            oldest: stats.oldest_age,
+            sent: stats.sent,
+            dropped_full: stats.dropped_full,
+            dropped_old: stats.dropped_old,
+            dropped_refused: stats.dropped_refused,
+            rejected_points: stats.rejected_points,
+            spool_lost: self.has_spool.then_some(stats.spool_lost),
+        }
+    }
+}
+
 /// What sends metrics.
 struct Metrics {
     /// Nothing before it is known whose samples they are.
@@ -134,6 +170,7 @@ struct Metrics {
     queue: IntoQueue,
     leave: watch::Sender<bool>,
     sender: JoinHandle<()>,
+    report: Report,
     has_spool: bool,
     broken: bool,
 }
@@ -158,6 +195,7 @@ impl Metrics {
                 own_traces::tell(traces, sent);
             }
         });
+        let report = sender.report();
         let sender = tokio::spawn(sender.run(leaving));
         Ok(Self {
             pipeline: None,
@@ -165,6 +203,7 @@ impl Metrics {
             outbox,
             leave,
             sender,
+            report,
             has_spool,
             broken: false,
         })
@@ -174,19 +213,16 @@ impl Metrics {
         self.pipeline = Some(Pipeline::new(&config.metrics, resource, self.queue.clone()));
     }
 
-    fn stats(&self) -> Delivery {
-        let stats = self.outbox.stats();
-        Delivery {
-            records: stats.records,
-            bytes: stats.bytes,
-            oldest: stats.oldest_age,
-            sent: stats.sent,
-            dropped_full: stats.dropped_full,
-            dropped_old: stats.dropped_old,
-            dropped_refused: stats.dropped_refused,
-            rejected_points: stats.rejected_points,
-            spool_lost: self.has_spool.then_some(stats.spool_lost),
+    fn watch(&self) -> Watch {
+        Watch {
+            outbox: self.outbox.clone(),
+            has_spool: self.has_spool,
+            report: self.report.clone(),
         }
+    }
+
+    fn stats(&self) -> Delivery {
+        self.watch().stats()
     }
 
     fn export(&mut self, sample: Sample) -> Passage {

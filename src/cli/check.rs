@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use procfs::process::Status;
 
 use super::{INCOMPLETE, plain, print, runtime, snapshot};
+use crate::agent;
 use crate::config::{Config, Origin};
 use crate::delivery::backend::Backend;
 use crate::delivery::endpoint::Endpoint;
@@ -18,10 +19,12 @@ use crate::delivery::spool::{Spool, SpoolError};
 use crate::delivery::transport::{Kind, Payload, Transport};
 use crate::delivery::verdict::{Verdict, verdict};
 use crate::delivery::{self};
+use crate::http::server::{ListenError, Listener};
+use crate::http::{self};
 use crate::identity::Identity;
 use crate::sample::Five;
 use crate::source::namespace::{Machine, Namespace};
-use crate::source::{self, Options, Reading, Scope, Sockets};
+use crate::source::{self, Options, Scope, Sockets};
 
 /// A name that takes longer to resolve will not do for an agent either.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +51,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     if let Some(options) = &config.traces {
         runtime.block_on(backend(&mut report, "traces", options));
     }
+    runtime.block_on(listening(&mut report, &config.http));
     runtime.shutdown_background();
     Ok(if report.failed {
         ExitCode::from(INCOMPLETE)
@@ -164,10 +168,7 @@ fn sockets(report: &mut Report, config: &Config) -> anyhow::Result<()> {
     if let (Some(options), Some(found)) = (&config.pods, &sample.pods) {
         pods::report(report, options, found);
     }
-    let is_trusted = |reading: &Reading| reading.counted.is_trusted();
-    let has_sockets = config.alone().is_none() || sample.readings.iter().any(is_trusted);
-    let has_pods = config.pods.is_none() || sample.pods.is_some();
-    let grade = if has_sockets && has_pods {
+    let grade = if agent::has_all_that_is_wanted(&sample, config) {
         Grade::Warn
     } else {
         Grade::Fail
@@ -256,6 +257,29 @@ async fn backend(report: &mut Report, about: &str, options: &delivery::Options) 
             };
             report.say(Grade::Fail, about, format!("{}{advice}", failure.message));
         }
+    }
+}
+
+/// Listens where the agent would, and leaves again.
+async fn listening(report: &mut Report, options: &http::Options) {
+    if let Some(place) = options.health {
+        say_whether_free(report, Listener::for_health(place).await, true);
+    }
+    if let Some(wanted) = options.all {
+        say_whether_free(report, Listener::for_all(wanted).await, wanted.asked_for);
+    }
+}
+
+fn say_whether_free(report: &mut Report, tried: Result<Listener, ListenError>, asked_for: bool) {
+    match tried {
+        Ok(listener) => report.say(
+            Grade::Ok,
+            "http",
+            format!("{} is free to listen on", listener.address()),
+        ),
+        // Mostly it is the agent that this check is about.
+        Err(error) if error.is_in_use() || !asked_for => report.say(Grade::Warn, "http", error),
+        Err(error) => report.say(Grade::Fail, "http", error),
     }
 }
 

@@ -162,6 +162,12 @@ impl Layers {
         }
     }
 
+    /// Whether somebody gave the setting `key`.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        let setting = super::settings::all().find(|setting| setting.key == key);
+        setting.is_some_and(|setting| self.find(setting).is_some())
+    }
+
     /// Notes that what was given for the setting `key` does not go with the rest.
     pub(super) fn refuse<T>(&mut self, key: &str, problem: &str) -> Option<T> {
         let setting = super::settings::all().find(|setting| setting.key == key)?;

@@ -4,6 +4,7 @@
 
 pub mod docs;
 mod layers;
+mod listening;
 mod reading;
 mod reading_settings;
 mod sending;
@@ -19,6 +20,7 @@ pub use self::layers::{Environment, Fault, Origin};
 use self::layers::{Given, Layers};
 use self::settings::{Form, UsedBy};
 use crate::delivery;
+use crate::http;
 use crate::log;
 use crate::otlp;
 use crate::otlp::resource::Attribute;
@@ -49,6 +51,8 @@ pub struct Config {
     pub delivery: Option<delivery::Options>,
     /// Where the agent's own traces go, or nothing where there are to be none.
     pub traces: Option<delivery::Options>,
+    /// Who may ask over HTTP, and where.
+    pub http: http::Options,
     /// What is logged.
     pub log: log::Options,
     /// What was given and has no effect.
@@ -117,6 +121,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let host_name = layers.take("host_name", text(optional_name));
     let service_name = layers.take("service_name", text(optional_name));
     let attributes = layers.take("resource_attributes", |given| attributes(pairs(given)?));
+    let http = listening::options(layers);
     let level = layers.take(
         "log_level",
         text(|name| values::choice(&name.to_ascii_lowercase(), &log::LEVELS, log::level)),
@@ -166,6 +171,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         },
         delivery: delivery?,
         traces: traces?,
+        http: http?,
         log: log::Options {
             level: level?,
             format: format?,

@@ -1,5 +1,6 @@
-//! The settings, in two tables. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
+//! The settings, in three tables. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
 
+use super::listening::LISTENING;
 use super::reading_settings::READING;
 pub use super::setting::{Form, NOT_HONOURED, NotHonoured, Setting, UsedBy, Variable};
 use super::setting::{complete, milliseconds, plain};
@@ -9,7 +10,7 @@ pub const CONFIG_VARIABLE: &str = "TCPGAUGE_CONFIG";
 
 /// Every setting, in the order in which it is documented.
 pub fn all() -> impl Iterator<Item = &'static Setting> + Clone {
-    READING.iter().chain(SENDING)
+    READING.iter().chain(SENDING).chain(LISTENING)
 }
 
 const SENDING: &[Setting] = &[

@@ -170,6 +170,9 @@ fn every_setting_has_bounds_that_hold() {
         ("exporter", "console"),
         ("host_name", "new\nline"),
         ("service_name", "\u{7}"),
+        ("http_listen", "9469"),
+        ("http_listen", "localhost:9469"),
+        ("health_listen", "0.0.0.0"),
         ("log_level", "loud"),
         ("log_format", "xml"),
     ] {
@@ -234,6 +237,34 @@ fn what_has_no_effect_is_said() {
         1,
         "in scope self the pod is what is measured"
     );
+}
+
+#[test]
+fn a_place_that_somebody_gave_is_more_than_a_default_even_if_it_is_the_same() {
+    let http = |given: &[(&'static str, &str)], variables: &[(&str, &str)]| {
+        load(given, variables).map(|config| config.http)
+    };
+    let by_default = http(&[], &[]).unwrap();
+    let all = by_default.all.unwrap();
+    assert_eq!(
+        (all.place.to_string().as_str(), all.asked_for),
+        ("127.0.0.1:9469", false)
+    );
+    assert_eq!(by_default.health, None);
+    let variable = ("TCPGAUGE_HTTP_LISTEN", "127.0.0.1:9469");
+    assert!(http(&[], &[variable]).unwrap().all.unwrap().asked_for);
+    assert_eq!(
+        http(&[("http_listen", "none")], &[variable]).unwrap().all,
+        None
+    );
+
+    let faults = http(&[("http_listen", ":9470"), ("health_listen", ":9470")], &[]).unwrap_err();
+    assert!(
+        faults.len() == 1 && faults[0].starts_with("flag --health-listen"),
+        "{faults:?}"
+    );
+    // What nobody asked for gives way to what somebody did.
+    assert!(http(&[("health_listen", "127.0.0.1:9469")], &[]).is_ok());
 }
 
 #[test]

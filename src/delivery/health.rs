@@ -1,5 +1,6 @@
 //! How delivery is doing, said once for each change of it and not once for each failure.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,10 +14,47 @@ const MOST_CHANGES: u32 = 10;
 /// … within this time.
 const WITHIN: Duration = Duration::from_mins(10);
 
+/// How the last request went, for whoever asks at any time.
+#[derive(Clone, Debug, Default)]
+pub struct Report(Arc<Mutex<Option<Last>>>);
+
+/// How the last request went, and those before it that went the same way.
+#[derive(Clone, Debug)]
+pub struct Last {
+    /// When the first of them ended.
+    pub since: Instant,
+    /// Why the last one was not taken, and what to do; nothing where it was.
+    pub failure: Option<Arc<str>>,
+}
+
+impl Report {
+    /// How the last request went; nothing where there was none.
+    #[must_use]
+    pub fn last(&self) -> Option<Last> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, failure: Option<String>, now: Instant) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match &*last {
+            Some(last) if last.failure.is_some() == failure.is_some() => last.since,
+            _ => now,
+        };
+        *last = Some(Last {
+            since,
+            failure: failure.map(Arc::from),
+        });
+    }
+}
+
 /// What was said last.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     state: State,
+    pub(super) report: Report,
     /// Whether the backend's remark on what it takes has been said.
     remarked: bool,
     /// When the time began in which changes are counted, and how many there were.
@@ -40,6 +78,7 @@ impl Health {
         dropped: u64,
         now: Instant,
     ) {
+        self.report.note(None, now);
         if self.state != State::Works && self.may_say(now) {
             match std::mem::replace(&mut self.state, State::Works) {
                 State::Fails(_) => tracing::info!(waiting, dropped, "delivery works again"),
@@ -67,14 +106,19 @@ impl Health {
         waiting: usize,
         now: Instant,
     ) {
+        let message = &failure.message;
+        let advice = match verdict {
+            Verdict::Mend(advice) => format!(": {advice}"),
+            _ => String::new(),
+        };
+        self.report.note(Some(format!("{message}{advice}")), now);
         if !self.is_news(failure.kind, now) {
             return;
         }
-        let message = &failure.message;
-        if let Verdict::Mend(advice) = verdict {
+        if let Verdict::Mend(_) = verdict {
             tracing::error!(
                 waiting,
-                "cannot deliver: {message}: {advice}; keeping what waits and trying on"
+                "cannot deliver: {message}{advice}; keeping what waits and trying on"
             );
         } else {
             tracing::warn!(
@@ -86,6 +130,7 @@ impl Health {
 
     /// A record was not taken and is dropped.
     pub(super) fn dropped(&mut self, failure: &Failure, dropped: u64, now: Instant) {
+        self.report.note(Some(failure.message.clone()), now);
         if self.is_news(failure.kind, now) {
             tracing::error!(
                 dropped,
@@ -163,5 +208,35 @@ mod tests {
         let mut health = Health::default();
         assert!(health.is_news(Kind::Refused, now));
         assert!(!health.is_news(Kind::Refused, now + 2 * WITHIN));
+    }
+    #[test]
+    fn a_report_tells_how_it_goes_and_since_when() {
+        let start = Instant::now();
+        let mut health = Health::default();
+        let report = health.report.clone();
+        assert!(report.last().is_none(), "nothing was tried");
+        let failure = |message: &str| Failure {
+            kind: Kind::Refused,
+            message: message.to_owned(),
+            asked: None,
+        };
+        let told = || {
+            let last = report.last().unwrap();
+            (last.failure, last.since - start)
+        };
+        let seconds = Duration::from_secs;
+        health.failed(&failure("first"), Verdict::Retry, 0, start);
+        health.failed(
+            &failure("second"),
+            Verdict::Mend("mend it"),
+            0,
+            start + seconds(7),
+        );
+        assert_eq!(told(), (Some("second: mend it".into()), seconds(0)));
+        health.delivered(&Answer::default(), 0, 0, start + seconds(8));
+        health.delivered(&Answer::default(), 0, 0, start + seconds(9));
+        assert_eq!(told(), (None, seconds(8)));
+        health.dropped(&failure("bad"), 1, start + seconds(10));
+        assert_eq!(told(), (Some("bad".into()), seconds(10)));
     }
 }

@@ -9,7 +9,7 @@ pub mod endpoint;
 mod file;
 mod grpc;
 pub mod headers;
-mod health;
+pub mod health;
 mod http;
 pub mod outbox;
 pub mod probe;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
-use super::health::Health;
+use super::health::{Health, Report};
 use super::outbox::Outbox;
 use super::queue::Batch;
 use super::transport::{Answer, Failure, Kind, Transport};
@@ -94,6 +94,12 @@ impl<T: Transport> Sender<T> {
             watch: Some(Watch(Box::new(watch))),
             ..self
         }
+    }
+
+    /// How its requests go, told for as long as anybody asks.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.health.report.clone()
     }
 
     /// Sends whatever comes. Once `leaving` is true it waits for nothing any more, and returns when the queue is empty.

@@ -18,6 +18,8 @@ impl Agent {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tcpgauge"))
             .args(["run", "--scope", "self", "--exporter", "none"])
             .args(["--interval", "1h", "--source", source])
+            // As by default, at a port that is nobody else's.
+            .args(["--http-listen", "127.0.0.1:0"])
             // Settings of whoever runs the tests are not the test's.
             .env_clear()
             .stdin(Stdio::null())

@@ -23,6 +23,7 @@ fn on_a_terminal(test: &str, columns: u16) -> Option<Child> {
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("SHELL", "/bin/sh")
+        .env("TCPGAUGE_HTTP_LISTEN", "none")
         .env("COLUMNS_WANTED", columns.to_string())
         .env("PROGRAM", env!("CARGO_BIN_EXE_tcpgauge"))
         .env("ROOT", fixture("every_state_in_both_families"))

@@ -121,6 +121,8 @@ impl Tcpgauge {
         let mut command = Command::new(BINARY);
         command
             .env_clear()
+            // Many run at once, and one port is for one of them.
+            .env("TCPGAUGE_HTTP_LISTEN", "none")
             .arg(name)
             .arg("--proc-root")
             .arg(tree.root());

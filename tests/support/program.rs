@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 /// Nothing that is run here takes a tenth of it; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The binary with these arguments and an empty environment.
+/// The binary with these arguments, and an environment that only keeps it off the port which one agent can have.
 pub(crate) fn tcpgauge<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcpgauge"));
     command.args(arguments).env_clear();
+    command.env("TCPGAUGE_HTTP_LISTEN", "none");
     command
 }
 

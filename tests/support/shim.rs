@@ -1,4 +1,4 @@
-//! A clock and a disk of the agent's own, which jump and fail as the test says: a library that is loaded before the C library.
+//! A clock, a disk and tables of the agent's own, which jump, fail and hang as the test says: a library that is loaded before the C library.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -19,7 +19,8 @@ const CLOCK: u64 = 0;
 const DISK: u64 = 8;
 const LOADED: u64 = 16;
 const SYNCS: u64 = 24;
-const BYTES: u64 = 32;
+const TABLES: u64 = 32;
+const BYTES: u64 = 40;
 
 /// What becomes of a sync.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +96,16 @@ impl Shim {
 
     pub(crate) fn set_disk(&self, disk: Disk) {
         self.write(DISK, disk as i64);
+    }
+
+    /// Lets readings of tables hang from now on.
+    pub(crate) fn hang_tables(&self) {
+        self.write(TABLES, 1);
+    }
+
+    /// Lets them go on.
+    pub(crate) fn release_tables(&self) {
+        self.write(TABLES, 0);
     }
 
     /// How often the agent has asked for a sync.
