@@ -38,7 +38,7 @@ pub async fn run(
     if config.delivery.is_none() {
         tracing::info!("nothing is sent: the exporter is none");
     }
-    let serving = Serving::start(&config).await?;
+    let serving = Serving::start(&config)?;
     let mut readers = Readers::start(
         config.alone(),
         config.metrics.wants(),

@@ -21,16 +21,16 @@ pub(super) struct Serving {
 
 impl Serving {
     /// Begins to listen. Somebody counts on a place that was asked for, so to have it is a condition; a default is a convenience.
-    pub(super) async fn start(config: &Config) -> Result<Self, ListenError> {
+    pub(super) fn start(config: &Config) -> Result<Self, ListenError> {
         let mut listeners = Vec::new();
         // First what was asked for: a default must not take its port.
         if let Some(place) = config.http.health {
-            let listener = Listener::for_health(place).await?;
+            let listener = Listener::for_health(place)?;
             tracing::info!("answering probes on http://{}/livez", listener.address());
             listeners.push(listener);
         }
         if let Some(wanted) = config.http.all {
-            match Listener::for_all(wanted).await {
+            match Listener::for_all(wanted) {
                 Ok(listener) => {
                     tracing::info!("answering on http://{}/status", listener.address());
                     listeners.push(listener);

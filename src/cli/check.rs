@@ -51,7 +51,8 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     if let Some(options) = &config.traces {
         runtime.block_on(backend(&mut report, "traces", options));
     }
-    runtime.block_on(listening(&mut report, &config.http));
+    // A listener belongs to a runtime.
+    runtime.block_on(async { listening(&mut report, &config.http) });
     runtime.shutdown_background();
     Ok(if report.failed {
         ExitCode::from(INCOMPLETE)
@@ -261,12 +262,12 @@ async fn backend(report: &mut Report, about: &str, options: &delivery::Options) 
 }
 
 /// Listens where the agent would, and leaves again.
-async fn listening(report: &mut Report, options: &http::Options) {
+fn listening(report: &mut Report, options: &http::Options) {
     if let Some(place) = options.health {
-        say_whether_free(report, Listener::for_health(place).await, true);
+        say_whether_free(report, Listener::for_health(place), true);
     }
     if let Some(wanted) = options.all {
-        say_whether_free(report, Listener::for_all(wanted).await, wanted.asked_for);
+        say_whether_free(report, Listener::for_all(wanted), wanted.asked_for);
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
@@ -22,6 +22,9 @@ use super::{Place, Wanted};
 /// So many connections at once for each listener. One more ends the oldest, which has had its time: who holds connections
 /// open keeps no probe from its answer.
 const MOST_CONNECTIONS: usize = 32;
+
+/// So many more may wait to be one of them.
+const BACKLOG: u32 = 128;
 
 /// A request without its body, which nobody reads.
 const MOST_HEADER_BYTES: usize = 8 << 10;
@@ -75,21 +78,21 @@ fn advice(cause: &io::Error) -> &'static str {
 
 impl Listener {
     /// Listens where all there is is to be asked for.
-    pub async fn for_all(wanted: Wanted) -> Result<Self, ListenError> {
-        Self::bind(wanted.place, "http-listen", Offer::All).await
+    pub fn for_all(wanted: Wanted) -> Result<Self, ListenError> {
+        Self::bind(wanted.place, "http-listen", Offer::All)
     }
 
     /// Listens where probes ask.
-    pub async fn for_health(place: Place) -> Result<Self, ListenError> {
-        Self::bind(place, "health-listen", Offer::Health).await
+    pub fn for_health(place: Place) -> Result<Self, ListenError> {
+        Self::bind(place, "health-listen", Offer::Health)
     }
 
-    async fn bind(place: Place, flag: &'static str, offer: Offer) -> Result<Self, ListenError> {
+    fn bind(place: Place, flag: &'static str, offer: Offer) -> Result<Self, ListenError> {
         let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in place.addresses() {
-            let bound = TcpListener::bind(address).await;
-            match bound.and_then(|socket| Ok((socket.local_addr()?, socket))) {
-                Ok((address, socket)) => {
+            let both = matches!(place, Place::Everywhere(_)) && address.is_ipv6();
+            match listen(address, both) {
+                Ok((socket, address)) => {
                     return Ok(Self {
                         socket,
                         address,
@@ -158,6 +161,24 @@ impl Listener {
             yield_now().await;
         }
     }
+}
+
+/// Listens at an address, and tells which one that is; at that of IPv6 for `both` families, whatever the machine's own default.
+fn listen(address: SocketAddr, both: bool) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv6() {
+        TcpSocket::new_v6()?
+    } else {
+        TcpSocket::new_v4()?
+    };
+    // What is left of connections of an agent that was here before does not keep this one out.
+    socket.set_reuseaddr(true)?;
+    if both {
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
+    socket.bind(address)?;
+    let socket = socket.listen(BACKLOG)?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }
 
 /// Answers the requests of one connection.

@@ -255,6 +255,12 @@ impl Agent {
         self.wait(stopped, since)
     }
 
+    /// Waits for it to end by itself, which is expected at once.
+    #[allow(dead_code, reason = "another test program needs it")]
+    pub(crate) fn ended(self) -> Ended {
+        self.wait(unix_now(), Instant::now())
+    }
+
     /// As `stop`, and a second SIGTERM so much later.
     pub(crate) fn stop_twice(self, apart: Duration) -> Ended {
         let (stopped, since) = (unix_now(), Instant::now());
@@ -271,7 +277,7 @@ impl Agent {
             }
             assert!(
                 since.elapsed() < Duration::from_secs(15),
-                "still there 15 s after SIGTERM:\n{}",
+                "still there 15 s after it should have ended:\n{}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(5));
