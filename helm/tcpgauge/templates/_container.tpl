@@ -57,8 +57,7 @@ httpGet:
   path: {{ .path }}
   port: {{ .root.Values.health.port }}
   {{- if .root.Values.hostNetwork }}
-  {{- $address := include "tcpgauge.healthAddress" .root }}
-  host: {{ get (dict "0.0.0.0" "127.0.0.1" "[::]" "::1") $address | default ($address | trimAll "[]") | quote }}
+  host: 127.0.0.1
   {{- end }}
 {{- with .when }}
 {{ toYaml . }}
@@ -88,7 +87,7 @@ httpGet:
   {{- end }}
   securityContext:
     {{- include "tcpgauge.securityContext" . | nindent 4 }}
-  {{- if .Values.health.enabled }}
+  {{- if include "tcpgauge.answers" . }}
   livenessProbe:
     {{- include "tcpgauge.probe" (dict "root" . "path" "/livez" "when" .Values.livenessProbe) | nindent 4 }}
   {{- if eq .Values.mode "daemonset" }}

@@ -27,9 +27,9 @@ self
 {{- end }}
 {{- end }}
 
-{{/* Host networking shares the node's ports: there nobody but the node itself is answered. */}}
-{{- define "tcpgauge.healthAddress" -}}
-{{- .Values.health.address | default (ternary "127.0.0.1" "0.0.0.0" .Values.hostNetwork) }}
+{{/* `true` where the kubelet is answered. In an application's pod the listener, and what probes leave in TIME_WAIT, would be counted. */}}
+{{- define "tcpgauge.answers" -}}
+{{- if and .Values.health.enabled (include "tcpgauge.ofNode" .) }}true{{ end }}
 {{- end }}
 
 {{/*
@@ -63,8 +63,12 @@ values, and the agent reads any setting from a string.
 {{- if ne .Values.spool.type "none" }}
 {{- $_ := set $settings "spool_dir" "/var/lib/tcpgauge" }}
 {{- end }}
-{{- if .Values.health.enabled }}
-{{- $_ := set $settings "health_listen" (printf "%s:%v" (include "tcpgauge.healthAddress" .) .Values.health.port) }}
+{{- if include "tcpgauge.answers" . }}
+{{- /* Every address of a pod, and of a node only its loopback. */}}
+{{- $_ := set $settings "health_listen" (printf "%s:%v" (ternary "127.0.0.1" "" .Values.hostNetwork) .Values.health.port) }}
+{{- end }}
+{{- if not (include "tcpgauge.ofNode" .) }}
+{{- $_ := set $settings "http_listen" ($settings.http_listen | default "none") }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}
