@@ -99,5 +99,5 @@ fn a_day_of_samples_waits_in_a_fraction_of_the_bound_and_comes_back_as_it_was() 
 
 #[test]
 fn a_day_of_samples_of_many_pods_waits_within_the_bound_and_comes_back_as_it_was() {
-    a_day_waits_and_comes_back(PODS, 14 << 20);
+    a_day_waits_and_comes_back(PODS, 15 << 20);
 }

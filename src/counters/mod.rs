@@ -78,6 +78,12 @@ impl Counter {
 pub struct Counters([Option<u64>; Counter::ALL.len()]);
 
 impl Counters {
+    /// What `value` says of each.
+    #[must_use]
+    pub fn of(value: impl FnMut(Counter) -> Option<u64>) -> Self {
+        Self(Counter::ALL.map(value))
+    }
+
     /// The value of one; nothing where this kernel does not have it.
     #[must_use]
     pub fn get(&self, counter: Counter) -> Option<u64> {
@@ -86,11 +92,11 @@ impl Counters {
 
     /// What the texts of `snmp` and `netstat` say.
     fn parse(snmp: &str, netstat: &str) -> Self {
-        Self(Counter::ALL.map(|counter| {
+        Self::of(|counter| {
             let (line, name) = counter.column();
             let text = if line == "Tcp:" { snmp } else { netstat };
             counters::column(text, line, name)?.parse().ok()
-        }))
+        })
     }
 }
 
@@ -158,11 +164,12 @@ impl Watch {
         };
         let now = Counters::parse(&read(net("snmp"))?, &read(net("netstat"))?);
         let last = self.last.replace(now).unwrap_or(now);
-        self.sums = Counters(Counter::ALL.map(|counter| {
+        let before = self.sums;
+        self.sums = Counters::of(|counter| {
             let (now, last) = (now.get(counter)?, last.get(counter));
-            let sum = self.sums.get(counter).unwrap_or_default();
+            let sum = before.get(counter).unwrap_or_default();
             Some(sum.saturating_add(last.map_or(0, |last| grown(last, now))))
-        }));
+        });
         Ok(self.sums)
     }
 

@@ -5,8 +5,8 @@
 //! and where a server takes no gzip, no request that large, or one record of them never.
 //!
 //! Deflate finds again what is at most 32 KiB back, so large records do not shrink for being alike. But a request is a list of
-//! resources, and so is a block: of all records in it the first element comes first, and then the rest of each. Where that first
-//! element is small, it is beside its like.
+//! resources, and so is a block: of all records in it the first element comes first, then the second of all, and so on. Where elements
+//! are small, each is beside its like.
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -46,60 +46,49 @@ impl Record {
     }
 }
 
-/// What is kept of a record beside the compressed bytes.
-#[derive(Debug)]
-struct Entry {
-    /// Of its first element.
-    first: usize,
-    /// Of the rest of it.
-    rest: usize,
-    queued: Instant,
-}
+/// A request with more elements is not taken apart.
+const MOST_ELEMENTS: usize = 64;
 
-impl Entry {
-    fn bytes(&self) -> usize {
-        self.first + self.rest
-    }
-}
-
-/// Where the first element ends of a request, which is a list and nothing else, and how many there are. What is no request is one.
-fn elements(request: &[u8]) -> (usize, usize) {
+/// The sizes of the elements of a request, which is a list and nothing else. What is no request is one.
+fn elements(request: &[u8]) -> Vec<usize> {
     let mut rest = request;
     let mut next = || -> Option<usize> {
+        let before = rest.len();
         let (1, WireType::LengthDelimited) = decode_key(&mut rest).ok()? else {
             return None;
         };
         let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
         rest = rest.get(length..)?;
-        Some(request.len() - rest.len())
+        Some(before - rest.len())
     };
-    let first = next();
-    let (mut end, mut number) = (first, 1);
-    while end.is_some_and(|end| end < request.len()) {
-        end = next();
-        number += 1;
+    let (mut sizes, mut bytes) = (Vec::new(), 0);
+    while bytes < request.len() {
+        match next() {
+            Some(size) if sizes.len() < MOST_ELEMENTS => {
+                sizes.push(size);
+                bytes += size;
+            }
+            _ => return vec![request.len()],
+        }
     }
-    match (first, end) {
-        (Some(first), Some(_)) => (first, number),
-        _ => (request.len(), 1),
-    }
+    sizes
 }
 
-/// Where each record is parted: after its first element, or if they are not all made alike, nowhere. Parts that are not of the same kind
-/// would come out of order, and backends drop a point that is older than what they have.
-fn partings<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> Vec<usize> {
-    let parted: Vec<_> = records
+/// The sizes of the parts that each record is taken apart into: its elements, or if they are not all made alike, the whole of it. Parts
+/// that are not of the same kind would come out of order, and backends drop a point that is older than what they have.
+fn parts<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> Vec<Vec<usize>> {
+    let parts: Vec<_> = records
         .clone()
         .map(|record| elements(&record.body))
         .collect();
-    let are_alike = parted.windows(2).all(|pair| match pair {
-        [(_, one), (_, other)] => one == other,
+    let are_alike = parts.windows(2).all(|pair| match pair {
+        [one, other] => one.len() == other.len(),
         _ => true,
     });
     if are_alike {
-        parted.into_iter().map(|(first, _)| first).collect()
+        parts
     } else {
-        records.map(|record| record.body.len()).collect()
+        records.map(|record| vec![record.body.len()]).collect()
     }
 }
 
@@ -108,7 +97,12 @@ fn partings<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> Vec<usize>
 pub(super) struct Block {
     gzip: Bytes,
     plain_bytes: usize,
-    entries: Box<[Entry]>,
+    /// So many parts each record has.
+    parts: usize,
+    /// Their sizes, record by record.
+    sizes: Box<[usize]>,
+    /// When each record came.
+    queued: Box<[Instant]>,
     /// So many records at the front have left already.
     gone: usize,
 }
@@ -117,49 +111,49 @@ impl Block {
     /// Compresses records.
     pub(super) fn seal<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> io::Result<Self> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::new(LEVEL));
-        let mut entries = Vec::new();
-        let partings = partings(records.clone());
-        let parted = records.zip(&partings);
-        for (record, parting) in parted.clone() {
-            let (first, rest) = record.body.split_at(*parting);
-            encoder.write_all(first)?;
-            entries.push(Entry {
-                first: first.len(),
-                rest: rest.len(),
-                queued: record.queued,
-            });
-        }
-        for (record, parting) in parted {
-            let (_, rest) = record.body.split_at(*parting);
-            encoder.write_all(rest)?;
+        let sizes = parts(records.clone());
+        let parts = sizes.first().map_or(0, Vec::len);
+        let mut rests: Vec<&[u8]> = records.clone().map(|record| &*record.body).collect();
+        for part in 0..parts {
+            for (rest, sizes) in rests.iter_mut().zip(&sizes) {
+                let size = sizes.get(part).copied().unwrap_or_default();
+                let (bytes, after) = rest.split_at_checked(size).unwrap_or_default();
+                encoder.write_all(bytes)?;
+                *rest = after;
+            }
         }
         Ok(Self {
             // Boxed on the way, so that no spare room is kept that nobody counts.
             gzip: encoder.finish()?.into_boxed_slice().into(),
-            plain_bytes: entries.iter().map(Entry::bytes).sum(),
-            entries: entries.into(),
+            plain_bytes: sizes.iter().flatten().sum(),
+            parts,
+            sizes: sizes.concat().into(),
+            queued: records.map(|record| record.queued).collect(),
             gone: 0,
         })
     }
 
     /// What it costs, for as long as any of its records is there.
     pub(super) fn cost(&self) -> usize {
-        self.gzip.len() + self.entries.len() * size_of::<Entry>() + BLOCK_OVERHEAD_BYTES
+        self.gzip.len()
+            + size_of_val(&*self.sizes)
+            + size_of_val(&*self.queued)
+            + BLOCK_OVERHEAD_BYTES
     }
 
     /// How many records are still there.
     pub(super) fn len(&self) -> usize {
-        self.entries.len() - self.gone
+        self.queued.len() - self.gone
     }
 
     /// When the oldest record that is still there came.
     pub(super) fn queued(&self) -> Option<Instant> {
-        self.entries.get(self.gone).map(|entry| entry.queued)
+        self.queued.get(self.gone).copied()
     }
 
     /// Takes out the oldest record; the block stays as large as it is.
     pub(super) fn remove_front(&mut self) {
-        self.gone = self.entries.len().min(self.gone + 1);
+        self.gone = self.queued.len().min(self.gone + 1);
     }
 
     /// The whole of it as it is, and what it is unpacked, if nothing of it is gone.
@@ -169,21 +163,29 @@ impl Block {
 
     /// The oldest records that fit into `most` bytes, and at least one.
     pub(super) fn unpack(&self, most: usize) -> io::Result<Vec<Bytes>> {
-        let (mut first, mut rest) = (0, self.entries.iter().map(|entry| entry.first).sum());
-        let (mut bytes, mut end) = (0, 0);
-        let mut places = Vec::new();
-        for (number, entry) in self.entries.iter().enumerate() {
-            let place = [first..first + entry.first, rest..rest + entry.rest];
-            (first, rest) = (first + entry.first, rest + entry.rest);
-            if number < self.gone {
-                continue;
+        let sizes = || self.sizes.chunks(self.parts.max(1));
+        let mut bytes = 0;
+        let wanted = sizes()
+            .skip(self.gone)
+            .enumerate()
+            .take_while(|(number, sizes)| {
+                bytes += sizes.iter().sum::<usize>();
+                *number == 0 || bytes <= most
+            });
+        let wanted = self.gone..self.gone + wanted.count();
+        // Of each of them, its parts; they are in the order of the parts, and each part in that of the records.
+        let mut places: Vec<Vec<Range<usize>>> = vec![Vec::new(); wanted.len()];
+        let (mut at, mut end) = (0, 0);
+        for part in 0..self.parts {
+            for (number, sizes) in sizes().enumerate() {
+                let place = at..at + sizes.get(part).copied().unwrap_or_default();
+                at = place.end;
+                let wanted = number.checked_sub(wanted.start);
+                if let Some(places) = wanted.and_then(|number| places.get_mut(number)) {
+                    end = place.end;
+                    places.push(place);
+                }
             }
-            bytes += entry.bytes();
-            if !places.is_empty() && bytes > most {
-                break;
-            }
-            end = end.max(if entry.rest == 0 { first } else { rest });
-            places.push(place);
         }
         let mut plain = Vec::with_capacity(end);
         let mut decoder = GzDecoder::new(&*self.gzip);
@@ -192,11 +194,11 @@ impl Block {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let plain = Bytes::from(plain);
-        let together = |[first, rest]: [Range<usize>; 2]| {
-            if rest.is_empty() {
-                plain.slice(first)
-            } else {
-                [plain.slice(first), plain.slice(rest)].concat().into()
+        let together = |places: Vec<Range<usize>>| match &places[..] {
+            [whole] => plain.slice(whole.clone()),
+            parts => {
+                let parts = parts.iter().map(|part| plain.slice(part.clone()));
+                parts.collect::<Vec<_>>().concat().into()
             }
         };
         Ok(places.into_iter().map(together).collect())

@@ -7,7 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Metric, NumberDataPoint, ResourceMetrics as ResourceMetricsMessage,
+};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -99,46 +101,89 @@ fn stamp(request: &mut ExportMetricsServiceRequest, time: u64, earliest: u64) {
     }
 }
 
-/// Puts the points of pods behind all others, in a part of the request that is a request by itself.
+/// So many parts have the points of pods, where there are enough of them.
+const PARTS: usize = 8;
+
+/// Puts the points of pods behind all others, in parts of the request that are requests by themselves.
 ///
-/// A backlog is compressed part by part, and what the host and the agent tell is then not torn apart by what many pods tell.
+/// A backlog is compressed part by part. Deflate sees no further than 32 KiB: what the host and the agent tell is not torn apart by what
+/// many pods tell, and a pod is found again in the next metric. A pod is always in the same part, and all parts are there or only one
+/// is: a backend could get its points out of order otherwise.
 fn set_pods_apart(request: &mut ExportMetricsServiceRequest) {
-    let mut of_pods = Vec::new();
+    for mut resource in std::mem::take(&mut request.resource_metrics) {
+        let points: Vec<Vec<NumberDataPoint>> = all_points(&mut resource)
+            .map(|points| points.map(std::mem::take).unwrap_or_default())
+            .collect();
+        let places: Vec<Vec<usize>> = points
+            .iter()
+            .map(|points| points.iter().map(place).collect())
+            .collect();
+        let of_pods = || places.iter().flatten().filter(|place| **place > 0);
+        let has_all = (1..=PARTS).all(|part| of_pods().any(|place| *place == part));
+        let parts = match of_pods().next() {
+            None => 1,
+            Some(_) if has_all => 1 + PARTS,
+            Some(_) => 2,
+        };
+        let mut apart = vec![resource; parts];
+        for (number, (points, places)) in points.into_iter().zip(places).enumerate() {
+            let mut into: Vec<_> = apart
+                .iter_mut()
+                .map(|part| all_points(part).nth(number).flatten())
+                .collect();
+            for (point, place) in points.into_iter().zip(places) {
+                if let Some(Some(into)) = into.get_mut(place.min(parts - 1)) {
+                    into.push(point);
+                }
+            }
+        }
+        request.resource_metrics.extend(apart);
+    }
     for resource in &mut request.resource_metrics {
-        let mut apart = resource.clone();
-        for (scope, apart) in resource
-            .scope_metrics
-            .iter_mut()
-            .zip(&mut apart.scope_metrics)
-        {
+        for scope in &mut resource.scope_metrics {
             scope
                 .metrics
-                .retain_mut(|metric| keep(metric, |point| !is_of_a_pod(point)));
-            apart.metrics.retain_mut(|metric| keep(metric, is_of_a_pod));
+                .retain_mut(|metric| points_of(metric).is_none_or(|points| !points.is_empty()));
         }
-        of_pods.push(apart);
     }
-    request.resource_metrics.append(&mut of_pods);
     request.resource_metrics.retain(|resource| {
         let mut scopes = resource.scope_metrics.iter();
         scopes.any(|scope| !scope.metrics.is_empty())
     });
 }
 
-/// Leaves out other points, and gives whether any is left.
-fn keep(metric: &mut Metric, is_kept: impl Fn(&NumberDataPoint) -> bool) -> bool {
-    let points = match &mut metric.data {
-        Some(Data::Gauge(gauge)) => &mut gauge.data_points,
-        Some(Data::Sum(sum)) => &mut sum.data_points,
-        _ => return true,
-    };
-    points.retain(is_kept);
-    !points.is_empty()
+/// Which part a point belongs to: 0 if it is of no pod.
+fn place(point: &NumberDataPoint) -> usize {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut is_of_a_pod = false;
+    for (key, value) in whose(point) {
+        if OWNER.iter().any(|attribute| attribute.key == key) {
+            is_of_a_pod = true;
+            hasher.update(value.as_bytes());
+        }
+    }
+    if is_of_a_pod {
+        1 + hasher.finalize() as usize % PARTS
+    } else {
+        0
+    }
 }
 
-fn is_of_a_pod(point: &NumberDataPoint) -> bool {
-    let says_whose = |key: &str| OWNER.iter().any(|attribute| attribute.key == key);
-    point.attributes.iter().any(|found| says_whose(&found.key))
+/// The points of each metric, in order.
+fn all_points(
+    resource: &mut ResourceMetricsMessage,
+) -> impl Iterator<Item = Option<&mut Vec<NumberDataPoint>>> {
+    let scopes = resource.scope_metrics.iter_mut();
+    scopes.flat_map(|scope| &mut scope.metrics).map(points_of)
+}
+
+/// The points of a metric of a kind that there is here.
+fn points_of(metric: &mut Metric) -> Option<&mut Vec<NumberDataPoint>> {
+    match &mut metric.data {
+        Some(Data::Gauge(gauge)) => Some(&mut gauge.data_points),
+        Some(Data::Sum(sum)) => Some(&mut sum.data_points),
+        _ => None,
+    }
 }
 
 /// What tells a point from the others of its metric.

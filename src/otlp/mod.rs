@@ -3,6 +3,7 @@
 pub mod catalogue;
 mod exporter;
 mod host_instruments;
+mod host_values;
 mod instrument;
 pub mod instruments;
 mod listener_instruments;

@@ -16,6 +16,7 @@ use super::instruments::{self, Group, Options};
 use super::pipeline::Pipeline;
 use crate::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
 use crate::sample::Sample;
+use crate::source::details::AcceptQueue;
 use crate::source::{Counted, Details, Reading, Scope, Sockets, Source};
 use crate::tcp::{Counts, State};
 
@@ -50,7 +51,7 @@ impl Exported {
             source: Source::Text,
             why: None,
             step_downs: 0,
-            details: Details::default(),
+            details: details(),
             counted,
         }));
         sample.add_pods(Ok(pods));
@@ -108,13 +109,23 @@ fn counted(established: u64) -> Counted {
     })
 }
 
+fn details() -> Details {
+    let mut details = Details::default();
+    details.listeners.longest = Some(AcceptQueue {
+        port: 80,
+        length: 0,
+        limit: None,
+    });
+    details
+}
+
 fn reading(owner: Owner, established: u64) -> PodReading {
     PodReading {
         owner,
         counted: counted(established),
         gate: Gate::Hold,
         age: Duration::from_millis(1500),
-        details: None,
+        details: Some(details()),
     }
 }
 
@@ -319,36 +330,71 @@ fn what_is_exported_of_how_pods_are_read_is_what_the_sample_says() {
     assert_eq!(of_pods.count(), seen, "each of them is looked at");
 }
 
-/// For what is compressed together must be beside its like.
-#[test]
-fn pods_are_apart_from_the_rest_and_in_the_same_order_in_each_metric() {
-    let exported = Exported::with(&options(512, true, true));
+/// The UIDs of the points of each metric, by part of the request.
+fn uids_by_part(exported: &Exported, pods: Pods) -> Vec<Vec<Vec<Option<AnyValue>>>> {
     let mut sample = Sample::at(UNIX_EPOCH);
-    sample.add_pods(Ok(crowd(40, 0)));
+    sample.add_pods(Ok(pods));
     exported.pipeline.export(sample).unwrap();
     let request = exported.requests.lock().unwrap().pop().unwrap();
     let request = ExportMetricsServiceRequest::decode(&request[..]).unwrap();
-    let [rest, pods] = &request.resource_metrics[..] else {
-        panic!("{request:?}")
+    let uid = |point: &NumberDataPoint| {
+        let mut attributes = point.attributes.iter();
+        let uid = attributes.find(|found| found.key == "k8s.pod.uid")?;
+        uid.value.clone()
     };
-    assert_eq!(rest.resource, pods.resource);
-    let series = |metric: &Metric| -> Vec<Option<AnyValue>> {
-        let Some(Data::Gauge(gauge)) = &metric.data else {
-            return Vec::new();
-        };
-        let uid = |point: &NumberDataPoint| {
-            let mut attributes = point.attributes.iter();
-            let uid = attributes.find(|found| found.key == "k8s.pod.uid")?;
-            uid.value.clone()
-        };
-        gauge.data_points.iter().map(uid).collect()
+    let uids = |metric: &Metric| match &metric.data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.iter().map(uid).collect(),
+        _ => Vec::new(),
     };
-    let rest = &rest.scope_metrics[0].metrics;
-    assert!(rest.iter().flat_map(series).all(|uid| uid.is_none()));
-    let orders = pods.scope_metrics[0].metrics.iter().map(series);
-    let orders: BTreeSet<_> = orders
-        .filter(|order| !order.is_empty())
-        .map(|order| format!("{order:?}"))
-        .collect();
-    assert_eq!(orders.len(), 1, "{orders:?}");
+    let parts = request.resource_metrics.iter();
+    parts
+        .map(|part| {
+            let metrics = &part.scope_metrics[0].metrics;
+            metrics
+                .iter()
+                .map(uids)
+                .filter(|uids| !uids.is_empty())
+                .collect()
+        })
+        .collect()
+}
+
+/// For what is compressed together must be beside its like.
+#[test]
+fn pods_are_apart_from_the_rest_and_in_the_same_order_in_each_metric() {
+    let exported = Exported::with(&options(512, false, false));
+    for (pods, parts) in [(0, 2), (1, 2), (6, 2), (200, 9)] {
+        let found = uids_by_part(&exported, crowd(pods, 0));
+        assert_eq!(found.len(), parts, "{pods}");
+        let (rest, apart) = found.split_first().unwrap();
+        assert!(rest.iter().flatten().all(Option::is_none));
+        for part in apart {
+            let orders: BTreeSet<_> = part.iter().map(|order| format!("{order:?}")).collect();
+            assert_eq!(orders.len(), 1, "{orders:?}");
+        }
+        let of_one_metric = apart.iter().flat_map(|part| &part[0]);
+        assert_eq!(of_one_metric.count(), pods + 1);
+    }
+}
+
+/// For a backlog is sent part by part, and points that are older than what a backend has are lost.
+#[test]
+fn a_pod_stays_in_its_part_whoever_comes_and_goes() {
+    let exported = Exported::with(&options(512, false, false));
+    let mut known = BTreeMap::new();
+    for generation in 0..10 {
+        let mut pods = crowd(150, 0);
+        pods.readings.extend(crowd(50, 1 + generation).readings);
+        let keep = |at: usize| at % 10 != generation;
+        let mut at = 0..;
+        pods.readings.retain(|_| at.next().is_some_and(keep));
+        let found = uids_by_part(&exported, pods);
+        assert_eq!(found.len(), 9);
+        for (number, part) in found.iter().enumerate() {
+            for uid in part.iter().flatten().flatten() {
+                let place = known.entry(format!("{uid:?}")).or_insert(number);
+                assert_eq!(*place, number, "{uid:?}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use opentelemetry::KeyValue;
 
+use super::host_values;
 use super::instrument::Options;
 use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
@@ -145,65 +146,22 @@ impl Values {
                     point(pod.age.as_secs(), &owner(&pod.owner));
                 }
             }),
-            Self::Listeners(value) => Box::new(move |sample, point| {
-                for reading in trusted(sample) {
-                    if let Some(value) = value(&reading.details.listeners) {
-                        point(value, &[]);
-                    }
-                }
-                for pod in of_pods(sample) {
-                    let details = pod.details.as_ref();
-                    if let Some(value) = details.and_then(|found| value(&found.listeners)) {
-                        point(value, &owner(&pod.owner));
-                    }
-                }
-            }),
-            Self::ListenerPorts(value) => Box::new(move |sample, point| {
-                for reading in trusted(sample) {
-                    for queue in reading.details.listeners.ports.iter().flatten() {
-                        if let Some(value) = value(queue) {
-                            let port = i64::from(queue.port);
-                            point(value, &[KeyValue::new("network.local.port", port)]);
-                        }
-                    }
-                }
-            }),
-            Self::Counter(counter) => Box::new(move |sample, point| {
-                let counters = sample.counters.as_ref();
-                if let Some(value) = counters.and_then(|counters| counters.get(counter)) {
-                    point(value, &[]);
-                }
-            }),
-            Self::CountersBy(key, counters) => Box::new(move |sample, point| {
-                for (name, counter) in counters {
-                    let found = sample.counters.as_ref();
-                    if let Some(value) = found.and_then(|found| found.get(*counter)) {
-                        point(value, &[KeyValue::new(key, *name)]);
-                    }
-                }
-            }),
-            Self::Capacity(value) => Box::new(move |sample, point| {
-                if let Some(value) = sample.capacity.as_ref().and_then(value) {
-                    point(value, &[]);
-                }
-            }),
-            Self::MemoryLimits => Box::new(|sample, point| {
-                let limits = sample.capacity.and_then(|found| found.memory_limits);
-                let names = ["low", "pressure", "high"];
-                for (name, bytes) in names.into_iter().zip(limits.into_iter().flatten()) {
-                    point(bytes, &[KeyValue::new("tcp.memory.threshold", name)]);
-                }
-            }),
+            Self::Listeners(value) => host_values::listeners(value),
+            Self::ListenerPorts(value) => host_values::listener_ports(value),
+            Self::Counter(counter) => host_values::counter(counter),
+            Self::CountersBy(key, counters) => host_values::counters_by(key, counters),
+            Self::Capacity(value) => host_values::capacity(value),
+            Self::MemoryLimits => host_values::memory_limits(),
             Self::Seconds(_) | Self::PodsSeconds(_) => Box::new(|_, _| {}),
         }
     }
 }
 
-fn of_pods(sample: &Sample) -> impl Iterator<Item = &PodReading> {
+pub(super) fn of_pods(sample: &Sample) -> impl Iterator<Item = &PodReading> {
     sample.pods.iter().flat_map(|pods| &pods.readings)
 }
 
-fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
+pub(super) fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
     sample
         .readings
         .iter()
@@ -211,7 +169,7 @@ fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
 }
 
 /// What tells a pod's points from all others.
-fn owner(owner: &Owner) -> Vec<KeyValue> {
+pub(super) fn owner(owner: &Owner) -> Vec<KeyValue> {
     let attributes = owner.attributes().into_iter();
     attributes
         .map(|(key, value)| KeyValue::new(key, value))

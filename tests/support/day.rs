@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
+use tcpgauge::counters::{Capacity, Counter, Counters};
 use tcpgauge::otlp::instruments::{Group, Options};
 use tcpgauge::otlp::pipeline::Pipeline;
 use tcpgauge::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
 use tcpgauge::sample::{Delivery, Sample, Vitals};
+use tcpgauge::source::details::{AcceptQueue, Listeners};
 use tcpgauge::source::{Counted, Details, Reading, Scope, Sockets, Source};
 use tcpgauge::tcp::{Counts, State};
 
@@ -48,6 +50,7 @@ pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
         }
         counts
     };
+    let mut host = Host(fastrand::Rng::with_seed(6), Counters::of(|_| Some(0)));
     let mut node = Node::with(pods);
     for number in 0..SAMPLES {
         let reading = Reading {
@@ -55,7 +58,7 @@ pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
             source: Source::Diag,
             why: None,
             step_downs: 0,
-            details: Details::default(),
+            details: details(host.0.u64(..40)),
             counted: Counted::of(Sockets::ByFamily {
                 ipv4: counts(),
                 ipv6: Some(counts()),
@@ -63,12 +66,66 @@ pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
         };
         let mut sample = Sample::at(start + number * INTERVAL);
         sample.add(Ok(reading));
+        sample.counters = Some(host.counters());
+        sample.capacity = Some(host.capacity());
         sample.vitals = Some(vitals(u64::from(number)));
         if pods > 0 {
             sample.add_pods(Ok(node.tick()));
         }
         pipeline.export(sample).unwrap();
         take(made.lock().unwrap().take().unwrap());
+    }
+}
+
+/// Listeners of whom one lets so many wait.
+fn details(length: u64) -> Details {
+    let longest = AcceptQueue {
+        port: 443,
+        length,
+        limit: Some(4096),
+    };
+    Details {
+        listeners: Listeners {
+            longest: Some(longest),
+            full: Some(0),
+            ..Listeners::default()
+        },
+        ..Details::default()
+    }
+}
+
+/// A host on which a hundred connections come and go in a second.
+struct Host(fastrand::Rng, Counters);
+
+impl Host {
+    fn counters(&mut self) -> Counters {
+        let Self(random, last) = self;
+        *last = Counters::of(|counter| {
+            let more = match counter {
+                Counter::OpenedActively | Counter::OpenedPassively => 2_500..3_500,
+                Counter::Received | Counter::Sent => 800_000..1_200_000,
+                Counter::Retransmitted => 0..500,
+                Counter::Failed | Counter::Reset => 0..50,
+                _ => 0..1,
+            };
+            Some(last.get(counter)? + random.u64(more))
+        });
+        *last
+    }
+
+    fn capacity(&mut self) -> Capacity {
+        let Self(random, _) = self;
+        Capacity {
+            memory: Some(random.u64(8_000..12_000) << 12),
+            memory_limits: Some([94_830 << 12, 126_443 << 12, 189_660 << 12]),
+            orphans: Some(random.u64(..100)),
+            orphans_limit: Some(32_768),
+            time_wait_limit: Some(32_768),
+            conntrack: Some(random.u64(20_000..30_000)),
+            conntrack_limit: Some(262_144),
+            files: Some(random.u64(12_000..14_000)),
+            files_limit: Some(9_223_372_036_854_775_807),
+        }
     }
 }
 
@@ -175,7 +232,7 @@ impl Node {
                 }),
                 gate,
                 age: Duration::from_nanos(random.u64(..most_ms * 1_000_000)),
-                details: None,
+                details: (gate == Gate::Read).then(|| details(random.u64(..60).saturating_sub(50))),
             }
         });
         Pods {
