@@ -119,7 +119,7 @@ fn series(instrument: &Instrument) -> usize {
     instrument.attributes.iter().map(values).product()
 }
 
-/// The file of a DaemonSet, and the flags and variables of a sidecar.
+/// The file of a `DaemonSet`, and the flags and variables of a sidecar.
 #[test]
 fn the_agent_takes_what_is_rendered() {
     let test = "the_agent_takes_what_is_rendered";
