@@ -42,6 +42,7 @@ pub async fn run(
     let mut readers = Readers::start(
         config.alone(),
         config.metrics.wants(),
+        config.metrics.wants().capacity.then_some(&config.ports),
         config.pods.as_ref(),
         || moment().into_std(),
     )
@@ -155,8 +156,10 @@ fn gather(
                 sockets,
                 counters,
                 capacity,
+                ports,
             } = done.reading;
             sample.add(sockets);
+            sample.add_ports(ports);
             match counters {
                 Some(Ok(counters)) => sample.counters = Some(counters),
                 Some(Err(fault)) => sample.faults.push(fault),

@@ -14,6 +14,8 @@ pub mod source;
 
 pub mod counters;
 
+pub mod ports;
+
 pub mod pods;
 
 pub mod sample;

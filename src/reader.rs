@@ -12,6 +12,7 @@ use crate::counters::{Capacity, Counters, Wanted, Watch};
 use crate::pods::engine::Engine;
 use crate::pods::node::ProcNode;
 use crate::pods::{self, Pods};
+use crate::ports::{self, Ports};
 use crate::source::chosen::Chosen;
 use crate::source::{Fault, Options, ReadError, Reading, Scope, namespace};
 
@@ -45,6 +46,8 @@ pub struct Seen {
     pub counters: Option<Result<Counters, Fault>>,
     /// What the host has room for, where that is wanted and the host could be read.
     pub capacity: Option<Capacity>,
+    /// The ports in use, where they are wanted and were counted.
+    pub ports: Result<Option<Ports>, Fault>,
 }
 
 /// With the thread that saw it.
@@ -65,13 +68,14 @@ impl Readers {
     pub fn start(
         source: Option<&Options>,
         wanted: Wanted,
+        ports: Option<&ports::Options>,
         pods: Option<&pods::Options>,
         clock: fn() -> Instant,
     ) -> io::Result<Self> {
         Ok(Self {
             source: source
                 .cloned()
-                .map(|options| Reader::start(options, wanted))
+                .map(|options| Reader::start(options, wanted, ports.cloned()))
                 .transpose()?,
             pods: pods
                 .cloned()
@@ -119,16 +123,24 @@ struct Reader<A> {
 
 impl Reader<OfSource> {
     /// Starts a thread that reads one scope.
-    fn start(options: Options, wanted: Wanted) -> io::Result<Self> {
+    fn start(options: Options, wanted: Wanted, ports: Option<ports::Options>) -> io::Result<Self> {
         let directory = options.proc_root.join(options.scope.directory());
         let what = format!("read {}", directory.display());
         Self::spawn("reader", what, move |requests, give, stop| {
             let root = options.proc_root.clone();
             let is_host = options.scope == Scope::Host;
             let mut watch = Watch::new(root.clone());
+            let mut ports =
+                ports.map(|ports| ports::Watch::new(ports, root.clone(), options.scope));
             let mut source = Chosen::new(options);
             while let Ok(Moment { now, .. }) = requests.recv() {
                 let sockets = source.read(now, stop);
+                let ports = match (&mut ports, &sockets) {
+                    (Some(watch), Ok(reading)) => {
+                        watch.look(now, reading, |mut see| source.show(reading, stop, &mut see))
+                    }
+                    _ => Ok(None),
+                };
                 // Whatever keeps the host from being read is true of these as well.
                 let is_there = is_host && sockets.is_ok();
                 let done = Done {
@@ -136,6 +148,7 @@ impl Reader<OfSource> {
                         sockets,
                         counters: (is_there && wanted.counters).then(|| watch.counters()),
                         capacity: (is_there && wanted.capacity).then(|| watch.capacity()),
+                        ports,
                     },
                     resident_bytes: namespace::resident_bytes(&root),
                 };
@@ -245,3 +258,6 @@ impl<A: Send + 'static> Reader<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

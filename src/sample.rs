@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::counters::{Capacity, Counters};
 use crate::pods::Pods;
+use crate::ports::Ports;
 use crate::source::{Counted, Fault, ReadError, Reading};
 use crate::tcp::State;
 
@@ -25,6 +26,8 @@ pub struct Sample {
     pub counters: Option<Counters>,
     /// What the host has room for, where it is read.
     pub capacity: Option<Capacity>,
+    /// The ports in use toward one destination, where they were counted with this sample.
+    pub ports: Option<Ports>,
     /// How the agent is, where it is one that samples.
     pub vitals: Option<Vitals>,
 }
@@ -78,6 +81,7 @@ impl Sample {
             pods: None,
             counters: None,
             capacity: None,
+            ports: None,
             vitals: None,
         }
     }
@@ -91,6 +95,14 @@ impl Sample {
                 self.readings.push(reading);
             }
             Err(error) => self.faults.push(error.fault()),
+        }
+    }
+
+    /// Puts in the ports in use.
+    pub fn add_ports(&mut self, ports: Result<Option<Ports>, Fault>) {
+        match ports {
+            Ok(ports) => self.ports = ports,
+            Err(fault) => self.faults.push(fault),
         }
     }
 

@@ -19,18 +19,22 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tcp", &[]),
     ("source", &["tcp"]),
     ("counters", &["source"]),
+    ("ports", &["source", "tcp"]),
     ("pods", &["source", "tcp"]),
-    ("sample", &["counters", "pods", "source", "tcp"]),
-    ("otlp", &["counters", "pods", "sample", "source", "tcp"]),
+    ("sample", &["counters", "pods", "ports", "source", "tcp"]),
+    (
+        "otlp",
+        &["counters", "pods", "ports", "sample", "source", "tcp"],
+    ),
     ("delivery", &[]),
     ("identity", &["source"]),
-    ("reader", &["counters", "pods", "source"]),
+    ("reader", &["counters", "pods", "ports", "source"]),
     ("schedule", &[]),
     ("log", &[]),
     ("http", &["pods", "sample", "source"]),
     (
         "config",
-        &["delivery", "http", "log", "otlp", "pods", "source"],
+        &["delivery", "http", "log", "otlp", "pods", "ports", "source"],
     ),
     (
         "agent",
@@ -43,7 +47,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "cli",
         &[
             "agent", "config", "counters", "delivery", "http", "identity", "log", "otlp", "pods",
-            "reader", "sample", "source", "tcp",
+            "ports", "reader", "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),
@@ -316,6 +320,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/config.md",
         "docs/http.md",
         "docs/pods.md",
+        "docs/ports.md",
         "docs/snapshot.md",
         "docs/performance.md",
     ] {

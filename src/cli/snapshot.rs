@@ -8,6 +8,7 @@ use super::{INCOMPLETE, complain, print, runtime, table};
 use crate::config::Config;
 use crate::counters::Wanted;
 use crate::pods;
+use crate::ports;
 use crate::reader::{Moment, Readers};
 use crate::sample::Sample;
 use crate::source::Options;
@@ -47,9 +48,14 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
         at_once: PATIENCE / 2,
         ..options.clone()
     });
+    let ports = ports::Options {
+        when: ports::When::Always,
+        ..config.ports.clone()
+    };
     let mut readers = Readers::start(
         source.as_ref(),
         Wanted::default(),
+        Some(&ports),
         pods.as_ref(),
         Instant::now,
     )?;
@@ -62,7 +68,10 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
     let (reading, pods) =
         runtime.block_on(async { readers.read(at, || tokio::time::sleep(PATIENCE)).await });
     match reading {
-        Some(Ok(done)) => sample.add(done.reading.sockets),
+        Some(Ok(done)) => {
+            sample.add(done.reading.sockets);
+            sample.add_ports(done.reading.ports);
+        }
         Some(Err(fault)) => sample.faults.push(fault),
         None => {}
     }

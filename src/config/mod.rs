@@ -25,6 +25,7 @@ use crate::log;
 use crate::otlp;
 use crate::otlp::resource::Attribute;
 use crate::pods;
+use crate::ports;
 use crate::source;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub struct Config {
     pub only_pods: bool,
     /// Which pods are read, if they are.
     pub pods: Option<pods::Options>,
+    /// What is wanted of the ports in use.
+    pub ports: ports::Options,
     /// Time between two readings.
     pub interval: Duration,
     /// Which metrics are exported.
@@ -162,6 +165,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         only_pods: reading.only_pods(),
         pods: reading.pods(interval, &metrics),
         source: reading.source(&metrics),
+        ports: reading.ports(),
         interval,
         metrics,
         resource: otlp::resource::Options {

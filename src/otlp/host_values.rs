@@ -4,6 +4,7 @@ use opentelemetry::KeyValue;
 
 use super::values::{Observe, of_pods, owner, trusted};
 use crate::counters::{Capacity, Counter};
+use crate::ports::Told;
 use crate::source::details::{AcceptQueue, Listeners};
 
 /// Of pods too, where they were read.
@@ -73,6 +74,33 @@ pub(super) fn memory_limits() -> Observe<u64> {
         let names = ["low", "pressure", "high"];
         for (name, bytes) in names.into_iter().zip(limits.into_iter().flatten()) {
             point(bytes, &[KeyValue::new("tcp.memory.threshold", name)]);
+        }
+    })
+}
+
+/// Nothing where it is not clear how many are in use.
+pub(super) fn ports() -> Observe<f64> {
+    Box::new(|sample, point| {
+        let Some(ports) = &sample.ports else {
+            return;
+        };
+        let Some(destinations) = ports.destinations() else {
+            return;
+        };
+        match ports.told {
+            Told::Largest => {
+                let largest = destinations.first().map_or(0, |largest| largest.ports);
+                point(ports.share(largest), &[]);
+            }
+            Told::Each => {
+                for destination in destinations {
+                    let attributes = [
+                        KeyValue::new("server.address", destination.to.ip().to_string()),
+                        KeyValue::new("server.port", i64::from(destination.to.port())),
+                    ];
+                    point(ports.share(destination.ports), &attributes);
+                }
+            }
         }
     })
 }

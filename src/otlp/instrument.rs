@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::values::Values;
 use crate::counters::Wanted;
+use crate::ports::MOST_DESTINATIONS;
 use crate::source::details::Attention;
 use crate::tcp::State;
 
@@ -216,6 +217,8 @@ impl Instrument {
             }
             // The SDK forgets a gauge's series one collection after it was last there: all pods may be others by then.
             _ if self.of_pods.is_some() => owners * 2,
+            // Here too, where they are counted anew with each tick.
+            Values::Ports => MOST_DESTINATIONS * 2,
             _ => MOST_VALUES,
         }
     }

@@ -10,6 +10,8 @@ mod listener_instruments;
 pub mod pipeline;
 #[cfg(test)]
 mod pods_tests;
+#[cfg(test)]
+mod ports_tests;
 mod registry;
 pub mod resource;
 pub mod traces;

@@ -48,6 +48,8 @@ pub(super) enum Values {
     Capacity(fn(&Capacity) -> Option<u64>),
     /// Where TCP's memory is thought little, too much, and no more.
     MemoryLimits,
+    /// Which share of the ports is in use.
+    Ports,
     /// How old the reading is that each pod's numbers stand on, in whole seconds: nobody needs more, and a backlog is a tenth smaller.
     Ages,
 }
@@ -78,6 +80,7 @@ impl Values {
                     point(value(&pods.stats), &[]);
                 }
             })),
+            Self::Ports => Observer::Seconds(host_values::ports()),
             whole => Observer::Whole(whole.whole(options)),
         }
     }
@@ -152,7 +155,7 @@ impl Values {
             Self::CountersBy(key, counters) => host_values::counters_by(key, counters),
             Self::Capacity(value) => host_values::capacity(value),
             Self::MemoryLimits => host_values::memory_limits(),
-            Self::Seconds(_) | Self::PodsSeconds(_) => Box::new(|_, _| {}),
+            Self::Seconds(_) | Self::PodsSeconds(_) | Self::Ports => Box::new(|_, _| {}),
         }
     }
 }

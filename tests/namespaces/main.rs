@@ -20,6 +20,7 @@ mod enter;
 mod ledger;
 mod listener;
 mod population;
+mod ports;
 mod queues;
 mod rare;
 mod readings;
