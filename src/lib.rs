@@ -18,6 +18,8 @@ pub mod ports;
 
 pub mod pods;
 
+pub mod culprits;
+
 pub mod sample;
 
 pub mod otlp;

@@ -1,5 +1,7 @@
 //! Takes readings off the async thread, and lets none of them hold up a tick.
 
+mod searcher;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
+pub use self::searcher::Searcher;
 use crate::counters::{Capacity, Counters, Wanted, Watch};
 use crate::pods::engine::Engine;
 use crate::pods::node::ProcNode;
@@ -59,8 +62,8 @@ pub type OfPods = Done<Result<Pods, Fault>>;
 /// What reads: the host or a namespace by itself, pods, or both.
 #[derive(Debug)]
 pub struct Readers {
-    source: Option<Reader<OfSource>>,
-    pods: Option<Reader<OfPods>>,
+    source: Option<Reader<Moment, OfSource>>,
+    pods: Option<Reader<Moment, OfPods>>,
 }
 
 impl Readers {
@@ -110,10 +113,10 @@ impl Readers {
     }
 }
 
-/// A thread that reads, and answers with `A`.
+/// A thread that reads when it is given a `Q`, and answers with an `A`.
 #[derive(Debug)]
-struct Reader<A> {
-    requests: thread_channel::Sender<Moment>,
+struct Reader<Q, A> {
+    requests: thread_channel::Sender<Q>,
     answers: mpsc::Receiver<A>,
     stop: Arc<AtomicBool>,
     /// A reading that was given up has not ended yet.
@@ -121,7 +124,7 @@ struct Reader<A> {
     what: String,
 }
 
-impl Reader<OfSource> {
+impl Reader<Moment, OfSource> {
     /// Starts a thread that reads one scope.
     fn start(options: Options, wanted: Wanted, ports: Option<ports::Options>) -> io::Result<Self> {
         let directory = options.proc_root.join(options.scope.directory());
@@ -160,7 +163,7 @@ impl Reader<OfSource> {
     }
 }
 
-impl Reader<OfPods> {
+impl Reader<Moment, OfPods> {
     /// Starts a thread that reads pods: with every request, and between them what it puts off.
     fn of_pods(options: pods::Options, clock: fn() -> Instant) -> io::Result<Self> {
         let what = format!("read pods in {}", options.proc_root.path().display());
@@ -193,13 +196,11 @@ impl Reader<OfPods> {
     }
 }
 
-impl<A: Send + 'static> Reader<A> {
+impl<Q: Send + 'static, A: Send + 'static> Reader<Q, A> {
     fn spawn(
         name: &str,
         what: String,
-        work: impl FnOnce(&thread_channel::Receiver<Moment>, &mpsc::Sender<A>, &AtomicBool)
-        + Send
-        + 'static,
+        work: impl FnOnce(&thread_channel::Receiver<Q>, &mpsc::Sender<A>, &AtomicBool) + Send + 'static,
     ) -> io::Result<Self> {
         let (requests, wanted) = thread_channel::channel();
         let (give, answers) = mpsc::channel(1);
@@ -220,11 +221,7 @@ impl<A: Send + 'static> Reader<A> {
     /// Takes a reading, or gives up when `patience` ends.
     ///
     /// A reading that was given up goes on until it notices, or until what blocks it lets go: only then can there be another.
-    async fn read(
-        &mut self,
-        moment: Moment,
-        patience: impl Future<Output = ()>,
-    ) -> Result<A, Fault> {
+    async fn read(&mut self, moment: Q, patience: impl Future<Output = ()>) -> Result<A, Fault> {
         tokio::pin!(patience);
         if self.overdue {
             tokio::select! {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::counters::{Capacity, Counters};
+use crate::culprits::Culprits;
 use crate::pods::Pods;
 use crate::ports::Ports;
 use crate::source::{Counted, Fault, ReadError, Reading};
@@ -26,6 +27,8 @@ pub struct Sample {
     pub counters: Option<Counters>,
     /// What the host has room for, where it is read.
     pub capacity: Option<Capacity>,
+    /// Who holds the sockets in `CLOSE_WAIT`, where that is wanted.
+    pub culprits: Option<Culprits>,
     /// The ports in use toward one destination, where they were counted with this sample.
     pub ports: Option<Ports>,
     /// How the agent is, where it is one that samples.
@@ -81,6 +84,7 @@ impl Sample {
             pods: None,
             counters: None,
             capacity: None,
+            culprits: None,
             ports: None,
             vitals: None,
         }

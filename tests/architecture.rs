@@ -21,14 +21,23 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("counters", &["source"]),
     ("ports", &["source", "tcp"]),
     ("pods", &["source", "tcp"]),
-    ("sample", &["counters", "pods", "ports", "source", "tcp"]),
+    ("culprits", &["pods", "source", "tcp"]),
+    (
+        "sample",
+        &["counters", "culprits", "pods", "ports", "source", "tcp"],
+    ),
     (
         "otlp",
-        &["counters", "pods", "ports", "sample", "source", "tcp"],
+        &[
+            "counters", "culprits", "pods", "ports", "sample", "source", "tcp",
+        ],
     ),
     ("delivery", &[]),
     ("identity", &["source"]),
-    ("reader", &["counters", "pods", "ports", "source"]),
+    (
+        "reader",
+        &["counters", "culprits", "pods", "ports", "source"],
+    ),
     ("schedule", &[]),
     ("log", &[]),
     ("http", &["pods", "sample", "source"]),
@@ -39,15 +48,15 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "agent",
         &[
-            "config", "delivery", "http", "identity", "otlp", "reader", "sample", "schedule",
-            "source",
+            "config", "culprits", "delivery", "http", "identity", "otlp", "reader", "sample",
+            "schedule", "source", "tcp",
         ],
     ),
     (
         "cli",
         &[
-            "agent", "config", "counters", "delivery", "http", "identity", "log", "otlp", "pods",
-            "ports", "reader", "sample", "source", "tcp",
+            "agent", "config", "counters", "culprits", "delivery", "http", "identity", "log",
+            "otlp", "pods", "ports", "reader", "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),
@@ -320,6 +329,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/config.md",
         "docs/http.md",
         "docs/pods.md",
+        "docs/culprits.md",
         "docs/ports.md",
         "docs/snapshot.md",
         "docs/performance.md",

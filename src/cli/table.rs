@@ -1,5 +1,6 @@
 //! Samples for people's eyes.
 
+pub(super) mod culprits;
 pub(super) mod pods;
 
 use std::fmt::Write;

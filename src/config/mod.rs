@@ -99,6 +99,10 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let reading = reading::wanted(layers);
     let interval = layers.take("interval", duration(SECOND, HOUR));
     let groups = layers.take("metrics", text(groups));
+    let culprits_top = layers.take(
+        "culprits_top",
+        text(|number| values::number(number, 1, 100)),
+    );
     let split = layers.take("split_network_type", text(values::boolean));
     let exporter = layers.take(
         "exporter",
@@ -159,6 +163,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         states_of_pods: reading.states_of_pods,
         most_pods: reading.most_pods(),
         listener_ports: reading.listener_ports.clone(),
+        culprits_top: culprits_top?,
     };
     let interval = interval?;
     Some(Config {
@@ -191,6 +196,11 @@ fn text<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(Given) -> Resul
         Given::Text(text, _) => parse(&text),
         Given::Pairs(_) => Err("must be a string".to_owned()),
     }
+}
+
+/// A time between two readings.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    values::duration(text, SECOND, HOUR)
 }
 
 fn duration(least: Duration, most: Duration) -> impl Fn(Given) -> Result<Duration, String> {

@@ -21,6 +21,8 @@ pub struct Options {
     pub most_pods: usize,
     /// The listening ports that have series of their own.
     pub listener_ports: Arc<[u16]>,
+    /// So many groups of sockets at most have series of their own.
+    pub culprits_top: usize,
 }
 
 impl Options {
@@ -33,9 +35,11 @@ impl Options {
     /// What is to be looked at besides the counts.
     #[must_use]
     pub fn attention(&self) -> Attention {
+        let culprits = self.groups.contains(&Group::Culprits);
         Attention {
             ports: Arc::clone(&self.listener_ports),
-            ..Attention::default()
+            state: culprits.then_some(State::CloseWait),
+            inodes: culprits,
         }
     }
 
@@ -58,6 +62,8 @@ pub enum Group {
     States,
     /// Accept queues.
     Listeners,
+    /// Who holds the sockets in `CLOSE_WAIT`.
+    Culprits,
     /// The host's own counters.
     Counters,
     /// What the host has room for.
@@ -68,19 +74,21 @@ pub enum Group {
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Five,
         Self::States,
         Self::Listeners,
+        Self::Culprits,
         Self::Counters,
         Self::Capacity,
         Self::Own,
     ];
     /// Their names.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         Self::Five.name(),
         Self::States.name(),
         Self::Listeners.name(),
+        Self::Culprits.name(),
         Self::Counters.name(),
         Self::Capacity.name(),
         Self::Own.name(),
@@ -93,6 +101,7 @@ impl Group {
             Self::Five => "five",
             Self::States => "states",
             Self::Listeners => "listeners",
+            Self::Culprits => "culprits",
             Self::Counters => "counters",
             Self::Capacity => "capacity",
             Self::Own => "self",
@@ -104,6 +113,7 @@ impl Group {
     pub const fn default(self) -> &'static str {
         match self {
             Self::Five => "always",
+            Self::Culprits => "off",
             Self::States | Self::Listeners | Self::Counters | Self::Capacity | Self::Own => "on",
         }
     }
@@ -211,6 +221,8 @@ impl Instrument {
             _ => 1,
         };
         match self.values {
+            // All may be others with the next sample, see below.
+            Values::Culprits | Values::CulpritAges => 2 * (options.culprits_top + 1),
             Values::States => {
                 let families = if options.split_network_type { 2 } else { 1 };
                 owners * State::ALL.len() * families

@@ -1,6 +1,8 @@
 //! From a [`Sample`](crate::sample::Sample) to one OTLP request: the SDK's instruments, driven by our tick.
 
 pub mod catalogue;
+mod culprit_instruments;
+mod culprit_values;
 mod exporter;
 mod host_instruments;
 mod host_values;

@@ -2,6 +2,7 @@
 
 use opentelemetry::KeyValue;
 
+use super::culprit_values;
 use super::host_values;
 use super::instrument::Options;
 use crate::counters::{Capacity, Counter};
@@ -40,6 +41,10 @@ pub(super) enum Values {
     Listeners(fn(&Listeners) -> Option<u64>),
     /// A whole number of each of the listening ports that have series of their own.
     ListenerPorts(fn(&AcceptQueue) -> Option<u64>),
+    /// Sockets by who holds them.
+    Culprits,
+    /// For how long those groups have been there, in whole seconds.
+    CulpritAges,
     /// Some of the host's counters, by the values of an attribute.
     CountersBy(&'static str, &'static [(&'static str, Counter)]),
     /// One of the host's counters.
@@ -149,6 +154,8 @@ impl Values {
                     point(pod.age.as_secs(), &owner(&pod.owner));
                 }
             }),
+            Self::Culprits => culprit_values::sockets(options),
+            Self::CulpritAges => culprit_values::ages(options),
             Self::Listeners(value) => host_values::listeners(value),
             Self::ListenerPorts(value) => host_values::listener_ports(value),
             Self::Counter(counter) => host_values::counter(counter),

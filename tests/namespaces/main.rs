@@ -16,7 +16,9 @@
 mod at_rest;
 mod churn;
 mod columns;
+mod culprits;
 mod enter;
+mod leak;
 mod ledger;
 mod listener;
 mod population;
