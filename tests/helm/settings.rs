@@ -71,7 +71,7 @@ fn schema(setting: &Setting) -> String {
     format!("{{{kind}, \"description\": {}}}", json!(setting.help))
 }
 
-/// The templates have to know two of them: one to add to it, and both to tell of them.
+/// The templates have to know them: to add to one, and to tell of all.
 #[test]
 fn the_defaults_that_templates_repeat_are_the_agents() {
     let templates = read(&directory().join("templates/_settings.tpl"));

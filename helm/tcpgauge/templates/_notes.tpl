@@ -48,6 +48,7 @@ Series, at most:
 {{- if and .Values.scope.host .Values.scope.pods }},{{ end }}
 {{- if .Values.scope.pods }} {{ $pod }} of each pod on it (with 30 pods {{ mul 30 $pod }}){{ end }}
 {{- end }}
+{{- if or .Values.culprits.enabled (has "culprits" $groups) }}, {{ include "tcpgauge.setting" (dict "root" . "key" "culprits_top") | int | add 1 | mul 2 }} at a time of who holds CLOSE_WAIT{{ end }}
 {{- if has "self" $groups }}, and {{ first $of.self }} that each agent tells of itself{{ end }}.
 {{- if gt (len $groups) 1 }}
 With the five gauges alone: --set config.metrics=five

@@ -2,6 +2,7 @@
 
 {{/* The agent's own defaults, where something here depends on them. A test holds them equal to the agent's. */}}
 {{- define "tcpgauge.defaults" -}}
+culprits_top: 10
 interval: 30s
 metrics: five,states,listeners,counters,capacity,self
 {{- end }}
