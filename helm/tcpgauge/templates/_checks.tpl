@@ -1,0 +1,123 @@
+{{/* What does not go together, said before anything is installed. The schema has what is wrong by itself. */}}
+
+{{/* `true` where the agent sends to something that the values do not name. */}}
+{{- define "tcpgauge.endpointElsewhere" -}}
+{{- $names := list "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" }}
+{{- range .Values.extraEnv }}{{ if has .name $names }}true{{ end }}{{ end }}
+{{- if .Values.extraEnvFrom }}true{{ end }}
+{{- end }}
+
+{{- define "tcpgauge.checks" -}}
+{{- $values := .Values }}
+{{- $sidecar := eq $values.mode "sidecar" }}
+{{- $app := and $sidecar (eq $values.sidecar.in "app") }}
+{{- $endpoint := $values.otlp.endpoint }}
+
+{{- /* === where to === */}}
+{{- $sends := and (ne ($values.config.exporter | default "otlp") "none") (not $values.config.sdk_disabled) }}
+{{- $localhost := and $sidecar (eq $values.sidecar.in "collector") }}
+{{- if and $sends (not $endpoint) (not (include "tcpgauge.endpointElsewhere" .)) (not $localhost) }}
+{{- fail "tcpgauge: otlp.endpoint is missing: say where points are sent, for example --set otlp.endpoint=http://otel-collector.monitoring:4317, or give OTEL_EXPORTER_OTLP_ENDPOINT with extraEnv or extraEnvFrom" }}
+{{- end }}
+{{- if and (hasPrefix "unix:" $endpoint) (ne $values.otlp.protocol "grpc") }}
+{{- fail "tcpgauge: otlp.endpoint is a Unix socket, over which only otlp.protocol=grpc is spoken" }}
+{{- end }}
+{{- if and (eq $values.otlp.protocol "grpc") (regexMatch "^https?://[^/]+/.+" $endpoint) }}
+{{- fail (printf "tcpgauge: otlp.endpoint %q has a path, and gRPC has none: leave it out, or set otlp.protocol=http/protobuf" $endpoint) }}
+{{- end }}
+{{- $tls := $values.otlp.tls }}
+{{- if and (or $tls.ca $tls.client) (or (hasPrefix "http://" $endpoint) (hasPrefix "unix:" $endpoint)) }}
+{{- fail (printf "tcpgauge: otlp.tls is given, and nothing is encrypted on the way to otlp.endpoint %q: write https://, or leave otlp.tls out" $endpoint) }}
+{{- end }}
+{{- range $name, $secret := $values.otlp.headersFromSecrets }}
+{{- range $plain := keys $values.otlp.headers }}
+{{- if eq (lower $name) (lower $plain) }}
+{{- fail (printf "tcpgauge: the header %q is in otlp.headers and in otlp.headersFromSecrets: it can have one value" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $own := list "TCPGAUGE_CONFIG" "TCPGAUGE_HOST_NAME" "POD_UID" "POD_NAME" "POD_NAMESPACE" "OTEL_RESOURCE_ATTRIBUTES" }}
+{{- range $values.extraEnv }}
+{{- if has .name $own }}
+{{- fail (printf "tcpgauge: extraEnv gives %s, which the chart itself sets: more attributes go into resourceAttributes" .name) }}
+{{- end }}
+{{- end }}
+
+{{- /* === what is counted === */}}
+{{- if and (include "tcpgauge.ofNode" .) (not $values.scope.host) (not $values.scope.pods) }}
+{{- fail "tcpgauge: scope.host and scope.pods are both off, so there is nothing to count" }}
+{{- end }}
+{{- if and $values.hostNetwork $app }}
+{{- fail "tcpgauge: hostNetwork does not go with sidecar.in=app: the sockets would be the node's, under the name of a pod" }}
+{{- end }}
+{{- if and $values.hostNetwork (not $values.scope.host) }}
+{{- fail "tcpgauge: hostNetwork is of use for the node's own sockets alone, and scope.host is off" }}
+{{- end }}
+{{- if $values.culprits.enabled }}
+{{- if $sidecar }}
+{{- fail "tcpgauge: culprits.enabled is for mode=daemonset: it would give root to a container in a pod of yours" }}
+{{- end }}
+{{- if semverCompare "<1.30-0" .Capabilities.KubeVersion.Version }}
+{{- fail (printf "tcpgauge: culprits.enabled needs Kubernetes 1.30 (appArmorProfile), and this is %s" .Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- end }}
+
+{{- /* === what only one of two agents can have === */}}
+{{- $rolling := $values.updateStrategy.rollingUpdate | default dict }}
+{{- $surge := $rolling.maxSurge | default 0 | toString }}
+{{- if not (has $surge (list "0" "0%")) }}
+{{- if and $values.hostNetwork $values.health.enabled }}
+{{- fail "tcpgauge: updateStrategy.rollingUpdate.maxSurge starts a second agent on a node, and with hostNetwork the first one has health.port: use maxUnavailable" }}
+{{- end }}
+{{- if eq $values.spool.type "hostPath" }}
+{{- fail "tcpgauge: updateStrategy.rollingUpdate.maxSurge starts a second agent on a node, and spool.hostPath is for one: use maxUnavailable" }}
+{{- end }}
+{{- end }}
+
+{{- /* === what has no effect === */}}
+{{- if $sidecar }}
+{{- if $values.networkPolicy.enabled }}
+{{- fail "tcpgauge: networkPolicy.enabled is for mode=daemonset: a sidecar's pod is selected by your own policies" }}
+{{- end }}
+{{- if $values.openshift.scc.create }}
+{{- fail "tcpgauge: openshift.scc.create is for mode=daemonset: a sidecar needs no more than the SCC restricted-v2" }}
+{{- end }}
+{{- if and $app (eq $values.spool.type "hostPath") }}
+{{- fail "tcpgauge: spool.type=hostPath does not go with sidecar.in=app: pods share a node, and a spool is for one agent; use emptyDir" }}
+{{- end }}
+{{- if and $values.sidecar.native (semverCompare "<1.29-0" .Capabilities.KubeVersion.Version) }}
+{{- fail (printf "tcpgauge: sidecar.native needs Kubernetes 1.29, and this is %s" .Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- end }}
+{{- if and $values.networkPolicy.enabled $values.hostNetwork }}
+{{- fail "tcpgauge: networkPolicy.enabled has no effect with hostNetwork: no policy selects such pods" }}
+{{- end }}
+{{- if and $values.networkPolicy.enabled $sends (not $endpoint) (not $values.networkPolicy.extraEgress) }}
+{{- fail "tcpgauge: networkPolicy.enabled closes the way to a backend that only the environment names: allow it with networkPolicy.extraEgress" }}
+{{- end }}
+
+{{- if not $sidecar }}
+{{- include "tcpgauge.clusterChecks" . }}
+{{- end }}
+{{- end }}
+
+{{/* What the cluster forbids. Nothing is looked up where charts are only rendered, so there nothing fails. */}}
+{{- define "tcpgauge.clusterChecks" -}}
+{{- if .Values.checks.podSecurity }}
+{{- $namespace := include "tcpgauge.namespace" . }}
+{{- $found := lookup "v1" "Namespace" "" $namespace }}
+{{- $labels := ($found.metadata | default dict).labels | default dict }}
+{{- $level := get $labels "pod-security.kubernetes.io/enforce" }}
+{{- if has $level (list "baseline" "restricted") }}
+{{- fail (printf "tcpgauge: the namespace %s enforces Pod Security %q, which forbids hostPath, and a DaemonSet that sees the node has to mount its /proc: install it into a namespace that is labelled pod-security.kubernetes.io/enforce=privileged, or use mode=sidecar, which needs no more than restricted (where the namespace is exempt: --set checks.podSecurity=false)" $namespace $level) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.checks.gkeAutopilot (contains "-gke." .Capabilities.KubeVersion.Version) }}
+{{- /* The API group auto.gke.io does not tell: GKE Standard has it too. These two are of Autopilot since 1.26 and before. */}}
+{{- range list "sasecret-redacter" "workload-defaulter" }}
+{{- if lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" (printf "%s.config.common-webhooks.networking.gke.io" .) }}
+{{- fail "tcpgauge: this is GKE Autopilot, which forbids hostPath volumes but below /var/log, and a DaemonSet that sees the node has to mount its /proc: use mode=sidecar (where it is not Autopilot after all: --set checks.gkeAutopilot=false)" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
