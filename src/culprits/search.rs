@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::Process;
 use super::machine::{About, Candidate, Closed, Held, Machine};
 use super::names::{Access, Names, Wanted};
-use super::rivals::{self, Rival};
+use super::rivals;
 
 /// So many open files are looked at in one search.
 pub const MOST_FDS: usize = 1 << 20;
@@ -314,31 +314,18 @@ impl<M: Machine> Search<M> {
 
     /// Finds out who holds what was found as well, and has the oldest of them named.
     fn share(&mut self, found: &BTreeMap<u64, Place>, candidates: &[Candidate], stop: &AtomicBool) {
-        let rivals = rivals::find(&mut self.machine, found, candidates, stop);
-        for Rival { id, about, shared } in &rivals {
-            for (inode, number) in shared {
-                if let Some(place) = self.places.get_mut(inode)
-                    && (id.1, id.0) < (place.holder.1, place.holder.0)
-                {
-                    let (holder, number) = (*id, *number);
-                    *place = Place { holder, number };
-                    self.holders.entry(holder).or_insert_with(|| Holder {
-                        about: about.clone(),
-                        others: BTreeSet::new(),
-                    });
+        for shared in rivals::find(&mut self.machine, found, candidates, stop) {
+            if let Some(about) = shared.about {
+                let others = BTreeSet::new();
+                let holder = Holder { about, others };
+                self.holders.entry(shared.named).or_insert(holder);
+                for (inode, number) in shared.sockets {
+                    let holder = shared.named;
+                    self.places.insert(inode, Place { holder, number });
                 }
             }
-        }
-        for Rival { id, shared, .. } in &rivals {
-            for (inode, _) in shared {
-                let Some(named) = self.places.get(inode).map(|place| place.holder) else {
-                    continue;
-                };
-                let first = found.get(inode).map(|place| place.holder);
-                if let Some(holder) = self.holders.get_mut(&named) {
-                    let others = first.into_iter().chain([*id]);
-                    holder.others.extend(others.filter(|other| *other != named));
-                }
+            if let Some(holder) = self.holders.get_mut(&shared.named) {
+                holder.others.extend(shared.others);
             }
         }
         let named: HashSet<Id> = self.places.values().map(|place| place.holder).collect();

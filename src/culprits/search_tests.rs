@@ -197,6 +197,22 @@ fn shared_sockets_are_those_of_the_oldest_and_the_others_are_counted() {
 }
 
 #[test]
+fn of_a_parent_with_many_children_the_parent_is_named_and_every_child_is_counted() {
+    let mut case = Case::new();
+    let files: BTreeMap<i32, u64> = (0..400).zip(100_000..).collect();
+    // It has opened more since it forked, so the children are looked into before it.
+    let more = (2000..2100).zip(500_000..);
+    case.add(5, 1000, files.clone().into_iter().chain(more));
+    for child in 6..36 {
+        case.add(child, 1000, files.clone());
+    }
+    let inodes: Vec<_> = files.values().copied().collect();
+    let (found, access) = case.find(&inodes);
+    assert_eq!((found.len(), access), (400, Access::Whole));
+    assert!(found.values().all(|found| *found == (5, 30)));
+}
+
+#[test]
 fn when_the_oldest_ends_the_next_is_named() {
     let mut case = Case::new();
     for pid in [5, 6, 7] {
