@@ -265,6 +265,8 @@ impl<M: Machine> Search<M> {
     ) -> Result<Option<i32>, Closed> {
         /// Between two looks at whether to stop.
         const MANY: usize = 256;
+        /// So many are looked at in any case.
+        const LEAST: usize = 4096;
         let mut process = self.machine.open(pid)?;
         let first = cut.map_or(0, |(whose, number)| if whose == pid { number } else { 0 });
         let is_new =
@@ -278,7 +280,7 @@ impl<M: Machine> Search<M> {
                 break;
             }
             // Some are looked at each time, or it would never end.
-            let is_over = turn > 0 && turn % MANY == 0 && stop.load(Ordering::Relaxed);
+            let is_over = turn >= LEAST && turn % MANY == 0 && stop.load(Ordering::Relaxed);
             if is_over || *room == 0 {
                 ended = Some(number);
                 break;

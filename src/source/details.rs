@@ -81,7 +81,7 @@ impl AcceptQueue {
 pub struct Holders {
     /// The groups.
     pub groups: BTreeMap<Holder, Held>,
-    /// Sockets beyond [`MOST_GROUPS`] groups.
+    /// Sockets of small groups, where there are more than [`MOST_GROUPS`]. Some can be of a group that is there.
     pub rest: u64,
 }
 
@@ -133,8 +133,7 @@ impl Holders {
     fn add(&mut self, holder: Holder, held: Held) {
         let is_known = self.groups.contains_key(&holder);
         if !is_known && self.groups.len() >= MOST_GROUPS {
-            self.rest += held.sockets;
-            return;
+            self.make_room();
         }
         let group = self.groups.entry(holder).or_insert_with(|| Held {
             peer: held.peer,
@@ -146,6 +145,20 @@ impl Holders {
         group.has_more_peers |= held.has_more_peers || group.peer != held.peer;
         let room = MOST_INODES.saturating_sub(group.inodes.len());
         group.inodes.extend(held.inodes.into_iter().take(room));
+    }
+
+    /// Gives up the smaller half of the groups: a large one grows again before it is its turn, wherever in the table its sockets are.
+    fn make_room(&mut self) {
+        let mut sizes: Vec<_> = self
+            .groups
+            .iter()
+            .map(|(holder, held)| (held.sockets, *holder))
+            .collect();
+        sizes.sort_unstable();
+        for (sockets, holder) in sizes.into_iter().take(MOST_GROUPS / 2) {
+            self.groups.remove(&holder);
+            self.rest += sockets;
+        }
     }
 
     /// Puts together the sockets that have a port in common and each a peer of its own, and gives those ports: whoever went out from one port
