@@ -245,6 +245,7 @@ fn snat_that_runs_out_shows_in_the_pods_syn_sent_and_not_in_the_count_of_entries
         assert!(entries >= 100 && entries < room / 10, "{entries} of {room}");
         assert_eq!(case.number("metrics", "tcp.connections.failed"), 0);
         assert!(case.number("drops", "insert_failed") > 0);
+        assert!(case.number("metrics", "system.network.conntrack.insert_failed") > 0);
     });
 }
 

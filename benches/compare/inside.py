@@ -71,6 +71,7 @@ def what_takes_part(found, directory):
     yield "text", lambda: programs.Readings(readings, "text", "**tcpgauge `text`**")
     yield "ports-diag", lambda: programs.Readings(readings, "ports-diag", "tcpgauge, the ports in use (a full dump)")
     yield "ports-text", lambda: programs.Readings(readings, "ports-text", "tcpgauge, the ports in use (the tables)")
+    yield "groups", lambda: programs.Readings(readings, "groups", "tcpgauge, what `counters` and `capacity` read besides")
     yield "agent", lambda: programs.Agent(found["tcpgauge"])
     if "otelcol" in found:
         yield "agent-sending", lambda: peers.SendingAgent(found["tcpgauge"], found["otelcol"], directory)

@@ -25,6 +25,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
 use std::sync::atomic::AtomicBool;
 
 use rustix::net::{
@@ -40,6 +41,7 @@ use tcpgauge::source::text::Buffer;
 use tcpgauge::source::ways::Ways;
 use tcpgauge::source::{Choice, Options, Scope, Source};
 use tcpgauge::tcp::{Counts, Family, State};
+use tempfile::TempDir;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -48,7 +50,7 @@ fn main() {
         Some("diag") => Taker::of(Source::Diag),
         Some("diag-full") => Taker::of(Source::DiagFull),
         Some("walk") => Taker::Walk(Walk::new()),
-        Some("groups") => Taker::Groups(Box::new(Watch::new(ProcRoot::new("/proc")))),
+        Some("groups") => Taker::groups(),
         Some("ports-text") => Taker::of_ports(Source::Text),
         Some("ports-diag") => Taker::of_ports(Source::DiagFull),
         Some("pods") => Taker::Pods(Buffer::default(), arguments.collect()),
@@ -82,7 +84,11 @@ enum Taker {
     Agents(Box<Ways>, Source),
     Pods(Buffer, Vec<String>),
     Walk(Walk),
-    Groups(Box<Watch>),
+    /// With the directory that it looks at.
+    Groups(
+        Box<Watch>,
+        #[expect(dead_code, reason = "it is there as long as this is")] TempDir,
+    ),
     Ports(Box<Ways>, Source),
 }
 
@@ -93,6 +99,22 @@ impl Taker {
 
     fn of_ports(source: Source) -> Self {
         Self::Ports(Box::new(ways()), source)
+    }
+
+    /// As the agent reads where it is in the namespace of the host, which tells the most.
+    fn groups() -> Self {
+        let root = TempDir::new().unwrap();
+        for (name, to) in [
+            ("1", "/proc/self"),
+            ("self", "/proc/self"),
+            ("sys", "/proc/sys"),
+        ] {
+            symlink(to, root.path().join(name)).unwrap();
+        }
+        let mut watch = Watch::new(ProcRoot::new(root.path()));
+        let capacity = watch.capacity();
+        assert!(capacity.time_wait_limit.is_some(), "{capacity:?}");
+        Self::Groups(Box::new(watch), root)
     }
 
     fn take(&mut self) -> Option<Counts> {
@@ -138,7 +160,7 @@ impl Taker {
                 walk.take();
                 None
             }
-            Self::Groups(watch) => {
+            Self::Groups(watch, _) => {
                 watch.counters().unwrap();
                 watch.capacity();
                 None

@@ -7,6 +7,7 @@ END = "<!-- Here it ends. -->"
 
 # A budget that is a share of something that grows with the sockets says nothing where there are few.
 JUDGED_FROM = 100_000
+GROUPS_MS = 0.5
 AGENTS_MIB = 8
 FLAT_WITHIN_MIB = 0.5
 OURS = ["cat", "diag", "diag-full", "text", "agent", "agent-sending"]
@@ -94,6 +95,8 @@ def budgets_of_readings(scale):
         for base in others:
             if base in scale["costs"]:
                 yield judged(*compared(scale, key, base), 1)
+    groups = median(scale["costs"]["groups"])
+    yield judged("CPU of what `counters` and `capacity` read in a tick", groups, GROUPS_MS, " ms")
 
 
 def compared(scale, key, base):

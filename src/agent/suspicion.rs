@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub(super) struct Suspicion {
     watch: Watch,
     searcher: Searcher,
+    /// What was found last.
+    known: Names,
     said: Access,
 }
 
@@ -29,6 +31,7 @@ impl Suspicion {
         Ok(Some(Self {
             watch: Watch::new(state),
             searcher: Searcher::start(config.source.proc_root.clone())?,
+            known: Names::default(),
             said: Access::Whole,
         }))
     }
@@ -42,17 +45,17 @@ impl Suspicion {
             return;
         }
         let wanted = self.watch.wanted();
-        let names = if wanted.is_empty() {
-            Names::default()
+        if wanted.is_empty() {
+            self.known = Names::default();
         } else {
             let patience = tokio::time::sleep(PATIENCE.min(most));
-            let found = self.searcher.find(wanted, now, patience).await;
-            found.unwrap_or_else(|| Names {
-                access: Access::Cut,
-                ..Names::default()
-            })
-        };
-        let culprits = self.watch.tell(&names, now);
+            match self.searcher.find(wanted, now, patience).await {
+                Some(names) => self.known = names,
+                // Who was found to hold a socket is told to until something else is known, or the socket is gone.
+                None => self.known.access = Access::Cut,
+            }
+        }
+        let culprits = self.watch.tell(&self.known, now);
         self.say(&culprits.access, culprits.state);
         sample.culprits = Some(culprits);
     }

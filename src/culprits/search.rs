@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::Process;
 use super::machine::{About, Candidate, Closed, Held, Machine};
 use super::names::{Access, Names, Wanted};
-use super::rivals::{self, Rival};
+use super::rivals;
 
 /// So many open files are looked at in one search.
 pub const MOST_FDS: usize = 1 << 20;
@@ -64,6 +64,8 @@ pub(super) struct Holder {
 struct Round {
     inodes: HashSet<u64>,
     looked: HashSet<u32>,
+    /// Who has so many files open that there was no time for those from this number on.
+    cut: Option<(u32, i32)>,
     denied: u64,
 }
 
@@ -218,14 +220,16 @@ impl<M: Machine> Search<M> {
             if round.looked.contains(&candidate.pid) && !known.contains_key(&candidate.pid) {
                 continue;
             }
+            let place = (candidate.pid, round.cut);
             let known = known.get(&candidate.pid);
-            match self.look_into(candidate.pid, known, left, &mut found, &mut room, stop) {
+            match self.look_into(place, known, left, &mut found, &mut room, stop) {
                 Err(Closed::Denied) => round.denied += 1,
-                Ok(()) if stop.load(Ordering::Relaxed) || room == 0 => {
+                Ok(Some(number)) => {
+                    round.cut = Some((candidate.pid, number));
                     cut = true;
                     break;
                 }
-                Ok(()) | Err(Closed::Gone) => {}
+                Ok(None) | Err(Closed::Gone) => {}
             }
             round.looked.insert(candidate.pid);
         }
@@ -249,36 +253,47 @@ impl<M: Machine> Search<M> {
         self.standing()
     }
 
-    /// Looks for sockets in a process.
+    /// Looks for sockets in a process, from where it was cut off if that was in this one. Gives where it had to end, if that is not the end.
     fn look_into(
         &mut self,
-        pid: u32,
+        (pid, cut): (u32, Option<(u32, i32)>),
         known: Option<&HashSet<i32>>,
         left: &mut HashMap<u64, Option<u32>>,
         found: &mut BTreeMap<u64, Place>,
         room: &mut usize,
         stop: &AtomicBool,
-    ) -> Result<(), Closed> {
+    ) -> Result<Option<i32>, Closed> {
         /// Between two looks at whether to stop.
         const MANY: usize = 256;
+        /// So many are looked at in any case.
+        const LEAST: usize = 4096;
         let mut process = self.machine.open(pid)?;
-        let is_new = |number: &i32| known.is_none_or(|known| !known.contains(number));
-        let mut sockets = Vec::new();
+        let first = cut.map_or(0, |(whose, number)| if whose == pid { number } else { 0 });
+        let is_new =
+            |number: &i32| *number >= first && known.is_none_or(|known| !known.contains(number));
+        // The same socket can be open twice.
+        let mut sockets = BTreeMap::new();
+        let mut ended = None;
         let numbers = process.numbers()?.into_iter();
         for (turn, number) in numbers.filter(is_new).enumerate() {
-            let is_over = turn % MANY == 0 && stop.load(Ordering::Relaxed);
-            if is_over || *room == 0 || sockets.len() == left.len() {
+            if sockets.len() == left.len() {
+                break;
+            }
+            // Some are looked at each time, or it would never end.
+            let is_over = turn >= LEAST && turn % MANY == 0 && stop.load(Ordering::Relaxed);
+            if is_over || *room == 0 {
+                ended = Some(number);
                 break;
             }
             *room -= 1;
             if let Some(inode) = process.socket(number)?
                 && left.contains_key(&inode)
             {
-                sockets.push((inode, number));
+                sockets.entry(inode).or_insert(number);
             }
         }
-        let Some(&(first, number)) = sockets.first() else {
-            return Ok(());
+        let Some((&first, &number)) = sockets.first_key_value() else {
+            return Ok(ended);
         };
         let about = process.about().ok_or(Closed::Gone)?;
         // It is still there, so what was said of that number was of it.
@@ -291,43 +306,28 @@ impl<M: Machine> Search<M> {
             others: BTreeSet::new(),
         });
         for (inode, number) in sockets {
-            // The same socket can be open twice.
-            if left.remove(&inode).is_some() {
-                let place = Place { holder, number };
-                self.places.insert(inode, place);
-                found.insert(inode, place);
-            }
+            left.remove(&inode);
+            let place = Place { holder, number };
+            self.places.insert(inode, place);
+            found.insert(inode, place);
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// Finds out who holds what was found as well, and has the oldest of them named.
     fn share(&mut self, found: &BTreeMap<u64, Place>, candidates: &[Candidate], stop: &AtomicBool) {
-        let rivals = rivals::find(&mut self.machine, found, candidates, stop);
-        for Rival { id, about, shared } in &rivals {
-            for (inode, number) in shared {
-                if let Some(place) = self.places.get_mut(inode)
-                    && (id.1, id.0) < (place.holder.1, place.holder.0)
-                {
-                    let (holder, number) = (*id, *number);
-                    *place = Place { holder, number };
-                    self.holders.entry(holder).or_insert_with(|| Holder {
-                        about: about.clone(),
-                        others: BTreeSet::new(),
-                    });
+        for shared in rivals::find(&mut self.machine, found, candidates, stop) {
+            if let Some(about) = shared.about {
+                let others = BTreeSet::new();
+                let holder = Holder { about, others };
+                self.holders.entry(shared.named).or_insert(holder);
+                for (inode, number) in shared.sockets {
+                    let holder = shared.named;
+                    self.places.insert(inode, Place { holder, number });
                 }
             }
-        }
-        for Rival { id, shared, .. } in &rivals {
-            for (inode, _) in shared {
-                let Some(named) = self.places.get(inode).map(|place| place.holder) else {
-                    continue;
-                };
-                let first = found.get(inode).map(|place| place.holder);
-                if let Some(holder) = self.holders.get_mut(&named) {
-                    let others = first.into_iter().chain([*id]);
-                    holder.others.extend(others.filter(|other| *other != named));
-                }
+            if let Some(holder) = self.holders.get_mut(&shared.named) {
+                holder.others.extend(shared.others);
             }
         }
         let named: HashSet<Id> = self.places.values().map(|place| place.holder).collect();

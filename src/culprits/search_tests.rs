@@ -197,6 +197,22 @@ fn shared_sockets_are_those_of_the_oldest_and_the_others_are_counted() {
 }
 
 #[test]
+fn of_a_parent_with_many_children_the_parent_is_named_and_every_child_is_counted() {
+    let mut case = Case::new();
+    let files: BTreeMap<i32, u64> = (0..400).zip(100_000..).collect();
+    // It has opened more since it forked, so the children are looked into before it.
+    let more = (2000..2100).zip(500_000..);
+    case.add(5, 1000, files.clone().into_iter().chain(more));
+    for child in 6..36 {
+        case.add(child, 1000, files.clone());
+    }
+    let inodes: Vec<_> = files.values().copied().collect();
+    let (found, access) = case.find(&inodes);
+    assert_eq!((found.len(), access), (400, Access::Whole));
+    assert!(found.values().all(|found| *found == (5, 30)));
+}
+
+#[test]
 fn when_the_oldest_ends_the_next_is_named() {
     let mut case = Case::new();
     for pid in [5, 6, 7] {
@@ -277,6 +293,42 @@ fn a_search_that_is_cut_short_says_so_and_goes_on_where_it_was() {
         assert!(searches < 10, "it begins anew each time");
     }
     assert!(searches >= 4, "{searches}");
+}
+
+#[test]
+fn a_process_with_more_files_than_there_is_time_for_is_looked_into_bit_by_bit() {
+    let mut case = Case::new();
+    let files = (0..5000_i32).map(|number| (number, 1000 + u64::from(number.unsigned_abs())));
+    case.add(1, 1000, files);
+    case.add(2, 1000, (0..9000).map(|number| (number, 90_000)));
+    let mut searches = 0;
+    loop {
+        let looked_at = case.machine.0.borrow().looked_at;
+        case.machine.0.borrow_mut().stop_after = Some(looked_at + 1000);
+        let (found, access) = case.find(&[5999, 90_000]);
+        if access != Access::Cut {
+            assert_eq!(
+                found,
+                [(5999, (1, 0)), (90_000, (2, 0))].into(),
+                "{access:?}"
+            );
+            break;
+        }
+        searches += 1;
+        assert!(searches < 30, "it begins anew each time");
+    }
+    assert!(searches > 0, "there is time for all of it");
+}
+
+#[test]
+fn sockets_that_are_all_open_twice_are_all_found() {
+    let mut case = Case::new();
+    let once = (0..50_u8).map(|number| (i32::from(number), 100 + u64::from(number)));
+    let again = (0..50_u8).map(|number| (50 + i32::from(number), 100 + u64::from(number)));
+    case.add(7, 1000, once.chain(again));
+    let inodes: Vec<u64> = (100..150).collect();
+    let (found, access) = case.find(&inodes);
+    assert_eq!((found.len(), access), (50, Access::Whole));
 }
 
 #[test]
