@@ -4,6 +4,7 @@ mod own_traces;
 mod passage;
 mod serving;
 mod shipping;
+mod suspicion;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use self::serving::Serving;
 pub use self::serving::has_all_that_is_wanted;
 use self::shipping::Shipping;
+use self::suspicion::Suspicion;
 use crate::config::Config;
 use crate::reader::{Done, Moment, OfPods, OfSource, Readers, Seen};
 use crate::sample::{Sample, Vitals};
@@ -42,10 +44,13 @@ pub async fn run(
     let mut readers = Readers::start(
         config.alone(),
         config.metrics.wants(),
+        config.metrics.wants().capacity.then_some(&config.ports),
         config.pods.as_ref(),
         || moment().into_std(),
     )
     .context("cannot start the thread that reads")?;
+    let mut suspicion =
+        Suspicion::start(&config).context("cannot start the thread that looks for processes")?;
     let mut namespace_said = say_what_is_read(&config, &serving).await;
     // Begun after the first reading, which nothing is to delay.
     let mut starting = std::pin::pin!(Shipping::start(&config));
@@ -71,6 +76,10 @@ pub async fn run(
         let reading_took = moment() - began;
         let (mut sample, resident_bytes) = gather(time, reading, pods, first)?;
         first = false;
+        if let Some(suspicion) = &mut suspicion {
+            let left = next.saturating_duration_since(moment()) / 2;
+            suspicion.tell(&mut sample, at.now, left).await;
+        }
         faults.log(&sample);
         sample.vitals = Some(Vitals {
             reading_took,
@@ -155,8 +164,10 @@ fn gather(
                 sockets,
                 counters,
                 capacity,
+                ports,
             } = done.reading;
             sample.add(sockets);
+            sample.add_ports(ports);
             match counters {
                 Some(Ok(counters)) => sample.counters = Some(counters),
                 Some(Err(fault)) => sample.faults.push(fault),

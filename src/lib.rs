@@ -14,7 +14,11 @@ pub mod source;
 
 pub mod counters;
 
+pub mod ports;
+
 pub mod pods;
+
+pub mod culprits;
 
 pub mod sample;
 

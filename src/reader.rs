@@ -1,5 +1,7 @@
 //! Takes readings off the async thread, and lets none of them hold up a tick.
 
+mod searcher;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,10 +10,12 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
+pub use self::searcher::Searcher;
 use crate::counters::{Capacity, Counters, Wanted, Watch};
 use crate::pods::engine::Engine;
 use crate::pods::node::ProcNode;
 use crate::pods::{self, Pods};
+use crate::ports::{self, Ports};
 use crate::source::chosen::Chosen;
 use crate::source::{Fault, Options, ReadError, Reading, Scope, namespace};
 
@@ -45,6 +49,8 @@ pub struct Seen {
     pub counters: Option<Result<Counters, Fault>>,
     /// What the host has room for, where that is wanted and the host could be read.
     pub capacity: Option<Capacity>,
+    /// The ports in use, where they are wanted and were counted.
+    pub ports: Result<Option<Ports>, Fault>,
 }
 
 /// With the thread that saw it.
@@ -56,8 +62,8 @@ pub type OfPods = Done<Result<Pods, Fault>>;
 /// What reads: the host or a namespace by itself, pods, or both.
 #[derive(Debug)]
 pub struct Readers {
-    source: Option<Reader<OfSource>>,
-    pods: Option<Reader<OfPods>>,
+    source: Option<Reader<Moment, OfSource>>,
+    pods: Option<Reader<Moment, OfPods>>,
 }
 
 impl Readers {
@@ -65,13 +71,14 @@ impl Readers {
     pub fn start(
         source: Option<&Options>,
         wanted: Wanted,
+        ports: Option<&ports::Options>,
         pods: Option<&pods::Options>,
         clock: fn() -> Instant,
     ) -> io::Result<Self> {
         Ok(Self {
             source: source
                 .cloned()
-                .map(|options| Reader::start(options, wanted))
+                .map(|options| Reader::start(options, wanted, ports.cloned()))
                 .transpose()?,
             pods: pods
                 .cloned()
@@ -106,10 +113,10 @@ impl Readers {
     }
 }
 
-/// A thread that reads, and answers with `A`.
+/// A thread that reads when it is given a `Q`, and answers with an `A`.
 #[derive(Debug)]
-struct Reader<A> {
-    requests: thread_channel::Sender<Moment>,
+struct Reader<Q, A> {
+    requests: thread_channel::Sender<Q>,
     answers: mpsc::Receiver<A>,
     stop: Arc<AtomicBool>,
     /// A reading that was given up has not ended yet.
@@ -117,18 +124,26 @@ struct Reader<A> {
     what: String,
 }
 
-impl Reader<OfSource> {
+impl Reader<Moment, OfSource> {
     /// Starts a thread that reads one scope.
-    fn start(options: Options, wanted: Wanted) -> io::Result<Self> {
+    fn start(options: Options, wanted: Wanted, ports: Option<ports::Options>) -> io::Result<Self> {
         let directory = options.proc_root.join(options.scope.directory());
         let what = format!("read {}", directory.display());
         Self::spawn("reader", what, move |requests, give, stop| {
             let root = options.proc_root.clone();
             let is_host = options.scope == Scope::Host;
             let mut watch = Watch::new(root.clone());
+            let mut ports =
+                ports.map(|ports| ports::Watch::new(ports, root.clone(), options.scope));
             let mut source = Chosen::new(options);
             while let Ok(Moment { now, .. }) = requests.recv() {
                 let sockets = source.read(now, stop);
+                let ports = match (&mut ports, &sockets) {
+                    (Some(watch), Ok(reading)) => {
+                        watch.look(now, reading, |mut see| source.show(reading, stop, &mut see))
+                    }
+                    _ => Ok(None),
+                };
                 // Whatever keeps the host from being read is true of these as well.
                 let is_there = is_host && sockets.is_ok();
                 let done = Done {
@@ -136,6 +151,7 @@ impl Reader<OfSource> {
                         sockets,
                         counters: (is_there && wanted.counters).then(|| watch.counters()),
                         capacity: (is_there && wanted.capacity).then(|| watch.capacity()),
+                        ports,
                     },
                     resident_bytes: namespace::resident_bytes(&root),
                 };
@@ -147,7 +163,7 @@ impl Reader<OfSource> {
     }
 }
 
-impl Reader<OfPods> {
+impl Reader<Moment, OfPods> {
     /// Starts a thread that reads pods: with every request, and between them what it puts off.
     fn of_pods(options: pods::Options, clock: fn() -> Instant) -> io::Result<Self> {
         let what = format!("read pods in {}", options.proc_root.path().display());
@@ -180,13 +196,11 @@ impl Reader<OfPods> {
     }
 }
 
-impl<A: Send + 'static> Reader<A> {
+impl<Q: Send + 'static, A: Send + 'static> Reader<Q, A> {
     fn spawn(
         name: &str,
         what: String,
-        work: impl FnOnce(&thread_channel::Receiver<Moment>, &mpsc::Sender<A>, &AtomicBool)
-        + Send
-        + 'static,
+        work: impl FnOnce(&thread_channel::Receiver<Q>, &mpsc::Sender<A>, &AtomicBool) + Send + 'static,
     ) -> io::Result<Self> {
         let (requests, wanted) = thread_channel::channel();
         let (give, answers) = mpsc::channel(1);
@@ -207,11 +221,7 @@ impl<A: Send + 'static> Reader<A> {
     /// Takes a reading, or gives up when `patience` ends.
     ///
     /// A reading that was given up goes on until it notices, or until what blocks it lets go: only then can there be another.
-    async fn read(
-        &mut self,
-        moment: Moment,
-        patience: impl Future<Output = ()>,
-    ) -> Result<A, Fault> {
+    async fn read(&mut self, moment: Q, patience: impl Future<Output = ()>) -> Result<A, Fault> {
         tokio::pin!(patience);
         if self.overdue {
             tokio::select! {
@@ -245,3 +255,6 @@ impl<A: Send + 'static> Reader<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::counters::{Capacity, Counters};
+use crate::culprits::Culprits;
 use crate::pods::Pods;
+use crate::ports::Ports;
 use crate::source::{Counted, Fault, ReadError, Reading};
 use crate::tcp::State;
 
@@ -25,6 +27,10 @@ pub struct Sample {
     pub counters: Option<Counters>,
     /// What the host has room for, where it is read.
     pub capacity: Option<Capacity>,
+    /// Who holds the sockets in `CLOSE_WAIT`, where that is wanted.
+    pub culprits: Option<Culprits>,
+    /// The ports in use toward one destination, where they were counted with this sample.
+    pub ports: Option<Ports>,
     /// How the agent is, where it is one that samples.
     pub vitals: Option<Vitals>,
 }
@@ -78,6 +84,8 @@ impl Sample {
             pods: None,
             counters: None,
             capacity: None,
+            culprits: None,
+            ports: None,
             vitals: None,
         }
     }
@@ -91,6 +99,14 @@ impl Sample {
                 self.readings.push(reading);
             }
             Err(error) => self.faults.push(error.fault()),
+        }
+    }
+
+    /// Puts in the ports in use.
+    pub fn add_ports(&mut self, ports: Result<Option<Ports>, Fault>) {
+        match ports {
+            Ok(ports) => self.ports = ports,
+            Err(fault) => self.faults.push(fault),
         }
     }
 

@@ -19,31 +19,44 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tcp", &[]),
     ("source", &["tcp"]),
     ("counters", &["source"]),
+    ("ports", &["source", "tcp"]),
     ("pods", &["source", "tcp"]),
-    ("sample", &["counters", "pods", "source", "tcp"]),
-    ("otlp", &["counters", "pods", "sample", "source", "tcp"]),
+    ("culprits", &["pods", "source", "tcp"]),
+    (
+        "sample",
+        &["counters", "culprits", "pods", "ports", "source", "tcp"],
+    ),
+    (
+        "otlp",
+        &[
+            "counters", "culprits", "pods", "ports", "sample", "source", "tcp",
+        ],
+    ),
     ("delivery", &[]),
     ("identity", &["source"]),
-    ("reader", &["counters", "pods", "source"]),
+    (
+        "reader",
+        &["counters", "culprits", "pods", "ports", "source"],
+    ),
     ("schedule", &[]),
     ("log", &[]),
     ("http", &["pods", "sample", "source"]),
     (
         "config",
-        &["delivery", "http", "log", "otlp", "pods", "source"],
+        &["delivery", "http", "log", "otlp", "pods", "ports", "source"],
     ),
     (
         "agent",
         &[
-            "config", "delivery", "http", "identity", "otlp", "reader", "sample", "schedule",
-            "source",
+            "config", "culprits", "delivery", "http", "identity", "otlp", "reader", "sample",
+            "schedule", "source", "tcp",
         ],
     ),
     (
         "cli",
         &[
-            "agent", "config", "counters", "delivery", "http", "identity", "log", "otlp", "pods",
-            "reader", "sample", "source", "tcp",
+            "agent", "config", "counters", "culprits", "delivery", "http", "identity", "log",
+            "otlp", "pods", "ports", "reader", "sample", "source", "tcp",
         ],
     ),
     ("main", &["cli"]),
@@ -316,6 +329,8 @@ fn links_between_pages_lead_somewhere() {
         "docs/config.md",
         "docs/http.md",
         "docs/pods.md",
+        "docs/culprits.md",
+        "docs/ports.md",
         "docs/snapshot.md",
         "docs/performance.md",
     ] {

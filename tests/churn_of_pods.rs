@@ -71,6 +71,7 @@ impl Node {
             states_of_pods: false,
             most_pods: pods,
             listener_ports: [].into(),
+            culprits_top: 10,
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request| {

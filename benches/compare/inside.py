@@ -69,6 +69,8 @@ def what_takes_part(found, directory):
     yield "diag", lambda: programs.Readings(readings, "diag", "**tcpgauge `diag`**")
     yield "diag-full", lambda: programs.Readings(readings, "diag-full", "tcpgauge `diag`, stepped down to a full dump")
     yield "text", lambda: programs.Readings(readings, "text", "**tcpgauge `text`**")
+    yield "ports-diag", lambda: programs.Readings(readings, "ports-diag", "tcpgauge, the ports in use (a full dump)")
+    yield "ports-text", lambda: programs.Readings(readings, "ports-text", "tcpgauge, the ports in use (the tables)")
     yield "agent", lambda: programs.Agent(found["tcpgauge"])
     if "otelcol" in found:
         yield "agent-sending", lambda: peers.SendingAgent(found["tcpgauge"], found["otelcol"], directory)

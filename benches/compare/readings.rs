@@ -10,6 +10,8 @@
 //! `compare_readings groups` reads what the metric groups `counters` and `capacity` tell of the host, which an agent does once in a tick
 //! besides its reading.
 //!
+//! `compare_readings ports-text` and `ports-diag` find out which destination has most ports in use, by the tables and by a full dump.
+//!
 //! `compare_readings pods PID...` reads both tables of the namespace of each of these processes, and all that is one reading.
 
 #![allow(
@@ -29,6 +31,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 use tcpgauge::counters::Watch;
+use tcpgauge::ports::range::Range;
+use tcpgauge::ports::{Census, Usage};
 use tcpgauge::source::details::Attention;
 use tcpgauge::source::proc_root::{self, ProcRoot};
 use tcpgauge::source::tables;
@@ -45,9 +49,11 @@ fn main() {
         Some("diag-full") => Taker::of(Source::DiagFull),
         Some("walk") => Taker::Walk(Walk::new()),
         Some("groups") => Taker::Groups(Box::new(Watch::new(ProcRoot::new("/proc")))),
+        Some("ports-text") => Taker::of_ports(Source::Text),
+        Some("ports-diag") => Taker::of_ports(Source::DiagFull),
         Some("pods") => Taker::Pods(Buffer::default(), arguments.collect()),
         _ => panic!(
-            "usage: compare_readings text|diag|diag-full|walk|groups, or compare_readings pods PID..."
+            "usage: compare_readings text|diag|diag-full|walk|groups|ports-text|ports-diag, or compare_readings pods PID..."
         ),
     };
     let mut output = std::io::stdout().lock();
@@ -77,19 +83,16 @@ enum Taker {
     Pods(Buffer, Vec<String>),
     Walk(Walk),
     Groups(Box<Watch>),
+    Ports(Box<Ways>, Source),
 }
 
 impl Taker {
-    /// As the agent reads without `--split-network-type`.
     fn of(source: Source) -> Self {
-        let options = Options {
-            proc_root: ProcRoot::new("/proc"),
-            scope: Scope::Own,
-            choice: Choice::Auto,
-            by_family: false,
-            attention: Attention::default(),
-        };
-        Self::Agents(Box::new(Ways::new(options)), source)
+        Self::Agents(Box::new(ways()), source)
+    }
+
+    fn of_ports(source: Source) -> Self {
+        Self::Ports(Box::new(ways()), source)
     }
 
     fn take(&mut self) -> Option<Counts> {
@@ -118,6 +121,19 @@ impl Taker {
                 }
                 Some(counts)
             }
+            // All of it, as the agent does it every five minutes where there are so many sockets that it must.
+            Self::Ports(ways, source) => {
+                let root = ProcRoot::new("/proc");
+                let mut census = Census::new(&Range::find(&root, Scope::Own, None).unwrap());
+                let stop = AtomicBool::new(false);
+                ways.show(*source, &stop, &mut |socket| census.see(socket))
+                    .unwrap();
+                let Usage::Counted { destinations, .. } = census.end(1) else {
+                    panic!("it cannot be told");
+                };
+                std::hint::black_box(destinations);
+                None
+            }
             Self::Walk(walk) => {
                 walk.take();
                 None
@@ -129,6 +145,17 @@ impl Taker {
             }
         }
     }
+}
+
+/// As the agent reads without `--split-network-type`.
+fn ways() -> Ways {
+    Ways::new(Options {
+        proc_root: ProcRoot::new("/proc"),
+        scope: Scope::Own,
+        choice: Choice::Auto,
+        by_family: false,
+        attention: Attention::default(),
+    })
 }
 
 /// The sparse walk of the kernel's tables and nothing else.

@@ -2,12 +2,20 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use crate::config::Flags;
 use crate::config::settings::{self, CONFIG_VARIABLE, Setting, UsedBy};
+use crate::config::{self, Flags};
+use crate::tcp::State;
+
+/// So many groups are shown.
+const TOP: usize = 20;
+
+/// There are no more groups.
+const MOST: usize = 4096;
 
 const ABOUT: &str = "Counts TCP sockets by state and pushes the counts over OTLP";
 
@@ -26,6 +34,8 @@ pub(super) enum Command {
     Run,
     /// One reading.
     Snapshot(Form),
+    /// Who holds the sockets in a state.
+    Culprits(Question),
     /// What an operator must know before deploying.
     Check,
     /// The catalogue.
@@ -37,9 +47,20 @@ impl Command {
     pub(super) fn used_by(self) -> UsedBy {
         match self {
             Self::Run | Self::Check => UsedBy::Senders,
-            Self::Snapshot(_) | Self::Metrics(_) => UsedBy::Readers,
+            Self::Snapshot(_) | Self::Culprits(_) | Self::Metrics(_) => UsedBy::Readers,
         }
     }
+}
+
+/// What is to be told of who holds sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) state: State,
+    pub(super) form: Form,
+    /// So many groups at most are shown.
+    pub(super) top: usize,
+    /// The time between two readings, where there is to be more than one.
+    pub(super) watch: Option<Duration>,
 }
 
 /// The form of a snapshot.
@@ -68,13 +89,15 @@ pub(super) struct Parsed {
 pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
     let (command, own) = match matches.subcommand() {
-        Some(("snapshot", own)) => {
-            let form = if format(own) == "json" {
-                Form::Json
-            } else {
-                Form::Table
+        Some(("snapshot", own)) => (Command::Snapshot(form(own)), Some(own)),
+        Some(("culprits", own)) => {
+            let question = Question {
+                state: own.get_one("state").copied().unwrap_or(State::CloseWait),
+                form: form(own),
+                top: own.get_one("top").copied().unwrap_or(TOP),
+                watch: own.get_one("watch").copied(),
             };
-            (Command::Snapshot(form), Some(own))
+            (Command::Culprits(question), Some(own))
         }
         Some(("check", own)) => (Command::Check, Some(own)),
         Some(("metrics", own)) => {
@@ -103,6 +126,33 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed,
     Ok(Parsed { command, flags })
 }
 
+fn form(matches: &ArgMatches) -> Form {
+    if format(matches) == "json" {
+        Form::Json
+    } else {
+        Form::Table
+    }
+}
+
+/// A state by the name that it has in metrics, or with dashes.
+fn state(name: &str) -> Result<State, String> {
+    let found = State::ALL
+        .into_iter()
+        .find(|state| state.name() == name.replace('-', "_"));
+    found.ok_or_else(|| {
+        let names = State::ALL.map(|state| state.name().replace('_', "-"));
+        format!("it is one of {}", names.join(", "))
+    })
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("it is a number from 1 to {MOST}"))
+}
+
 fn format(matches: &ArgMatches) -> &str {
     matches
         .get_one::<String>("format")
@@ -129,6 +179,37 @@ fn command() -> clap::Command {
             clap::Command::new("snapshot")
                 .about("Take one reading and print it")
                 .after_help("Exit codes: 0 all that was asked for was read; 1 something is missing or incomplete, said on stderr; 64 bad usage or configuration.")
+                .arg(format_argument(&["table", "json"]))
+                .arg(config_file())
+                .args(reading().filter_map(argument)),
+        )
+        .subcommand(
+            clap::Command::new("culprits")
+                .about("Say who holds the sockets in a state: pod, process, user, endpoint")
+                .after_help("Processes of others are named with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (docs/culprits.md). Exit codes: 0 all that was asked for was read; 1 something is missing or incomplete, said on stderr; 64 bad usage or configuration.")
+                .arg(
+                    Arg::new("state")
+                        .long("state")
+                        .value_name("STATE")
+                        .value_parser(state)
+                        .default_value("close-wait")
+                        .help("The state, such as close-wait, time-wait, established or listen"),
+                )
+                .arg(
+                    Arg::new("top")
+                        .long("top")
+                        .value_name("NUMBER")
+                        .value_parser(number)
+                        .default_value("20")
+                        .help("So many groups at most are shown in the table"),
+                )
+                .arg(
+                    Arg::new("watch")
+                        .long("watch")
+                        .value_name("DURATION")
+                        .value_parser(config::interval)
+                        .help("Read again and again, in this interval (1s to 1h), and say since when there has been each group and how it grows"),
+                )
                 .arg(format_argument(&["table", "json"]))
                 .arg(config_file())
                 .args(reading().filter_map(argument)),

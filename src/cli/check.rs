@@ -1,6 +1,7 @@
 //! `tcpgauge check`: what an operator must know before deploying, line by line, with what to do about it.
 
 mod pods;
+mod ports;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -165,6 +166,9 @@ fn sockets(report: &mut Report, config: &Config) -> anyhow::Result<()> {
             "sockets",
             format!("{}{ipv6}: {}", directory.display(), values.join(", ")),
         );
+    }
+    if let Some(options) = config.alone() {
+        ports::report(report, options, &config.ports, sample.ports.as_ref());
     }
     if let (Some(options), Some(found)) = (&config.pods, &sample.pods) {
         pods::report(report, options, found);

@@ -1,8 +1,9 @@
-//! The command line: `run` (the default), `snapshot`, `check`, `metrics`.
+//! The command line: `run` (the default), `snapshot`, `culprits`, `check`, `metrics`.
 
 mod arguments;
 mod check;
 mod console;
+mod culprits;
 mod run;
 mod snapshot;
 mod table;
@@ -54,6 +55,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
     };
     let done = match command {
         Command::Snapshot(format) => snapshot::main(&config, format),
+        Command::Culprits(question) => culprits::main(&config, question),
         Command::Check => check::main(&config),
         Command::Run | Command::Metrics(_) => run::main(config),
     };

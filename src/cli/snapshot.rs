@@ -8,6 +8,7 @@ use super::{INCOMPLETE, complain, print, runtime, table};
 use crate::config::Config;
 use crate::counters::Wanted;
 use crate::pods;
+use crate::ports;
 use crate::reader::{Moment, Readers};
 use crate::sample::Sample;
 use crate::source::Options;
@@ -42,27 +43,44 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
         by_family: true,
         ..options.clone()
     });
-    let pods = config.pods.as_ref().map(|options| pods::Options {
-        cpu_budget: UNBOUNDED,
-        at_once: PATIENCE / 2,
-        ..options.clone()
-    });
+    let pods = config.pods.as_ref().map(unbounded);
+    let ports = ports::Options {
+        when: ports::When::Always,
+        ..config.ports.clone()
+    };
     let mut readers = Readers::start(
         source.as_ref(),
         Wanted::default(),
+        Some(&ports),
         pods.as_ref(),
         Instant::now,
     )?;
+    Ok(runtime()?.block_on(read(&mut readers)))
+}
+
+/// All pods at once, whatever it costs.
+pub(super) fn unbounded(options: &pods::Options) -> pods::Options {
+    pods::Options {
+        cpu_budget: UNBOUNDED,
+        at_once: PATIENCE / 2,
+        ..options.clone()
+    }
+}
+
+/// What there is to read.
+#[expect(clippy::disallowed_methods, reason = "a command's own moment")]
+pub(super) async fn read(readers: &mut Readers) -> Sample {
     let at = Moment {
         now: Instant::now(),
         time: SystemTime::now(),
     };
     let mut sample = Sample::at(at.time);
-    let runtime = runtime()?;
-    let (reading, pods) =
-        runtime.block_on(async { readers.read(at, || tokio::time::sleep(PATIENCE)).await });
+    let (reading, pods) = readers.read(at, || tokio::time::sleep(PATIENCE)).await;
     match reading {
-        Some(Ok(done)) => sample.add(done.reading.sockets),
+        Some(Ok(done)) => {
+            sample.add(done.reading.sockets);
+            sample.add_ports(done.reading.ports);
+        }
         Some(Err(fault)) => sample.faults.push(fault),
         None => {}
     }
@@ -71,5 +89,5 @@ pub(super) fn take(config: &Config) -> anyhow::Result<Sample> {
         Some(Err(fault)) => sample.faults.push(fault),
         None => {}
     }
-    Ok(sample)
+    sample
 }

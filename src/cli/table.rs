@@ -1,9 +1,11 @@
 //! Samples for people's eyes.
 
+pub(super) mod culprits;
 pub(super) mod pods;
 
 use std::fmt::Write;
 
+use crate::ports::{Ports, Usage};
 use crate::sample::{Five, Sample, format_time};
 use crate::source::{Reading, Sockets};
 use crate::tcp::{Counts, State};
@@ -33,6 +35,9 @@ pub(super) fn full(sample: &Sample) -> String {
         five(&mut page, sample, reading);
         states(&mut page, reading);
     }
+    if let Some(ports) = &sample.ports {
+        self::ports(&mut page, ports);
+    }
     if let Some(pods) = &sample.pods {
         if !page.is_empty() {
             page.push('\n');
@@ -61,6 +66,40 @@ fn five(page: &mut String, sample: &Sample, reading: &Reading) {
             "  {:16} {:>10}",
             five.name(),
             five.of(&reading.counted)
+        );
+    }
+}
+
+fn ports(page: &mut String, ports: &Ports) {
+    let _ = writeln!(page, "\n  ports {}", ports.range);
+    let Usage::Counted {
+        destinations,
+        uncertainty,
+    } = &ports.usage
+    else {
+        let _ = writeln!(
+            page,
+            "  there are too many destinations to tell which has most of them in use"
+        );
+        return;
+    };
+    if destinations.is_empty() {
+        let _ = writeln!(page, "  none in use");
+    }
+    for destination in destinations {
+        let _ = writeln!(
+            page,
+            "  {:>10} ({:.1} %) in use from {} to {}",
+            destination.ports,
+            100.0 * ports.share(destination.ports),
+            destination.from,
+            destination.to,
+        );
+    }
+    if *uncertainty > 0 {
+        let _ = writeln!(
+            page,
+            "  each may be {uncertainty} more: there are many destinations"
         );
     }
 }

@@ -25,6 +25,7 @@ use crate::log;
 use crate::otlp;
 use crate::otlp::resource::Attribute;
 use crate::pods;
+use crate::ports;
 use crate::source;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub struct Config {
     pub only_pods: bool,
     /// Which pods are read, if they are.
     pub pods: Option<pods::Options>,
+    /// What is wanted of the ports in use.
+    pub ports: ports::Options,
     /// Time between two readings.
     pub interval: Duration,
     /// Which metrics are exported.
@@ -96,6 +99,10 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
     let reading = reading::wanted(layers);
     let interval = layers.take("interval", duration(SECOND, HOUR));
     let groups = layers.take("metrics", text(groups));
+    let culprits_top = layers.take(
+        "culprits_top",
+        text(|number| values::number(number, 1, 100)),
+    );
     let split = layers.take("split_network_type", text(values::boolean));
     let exporter = layers.take(
         "exporter",
@@ -156,12 +163,14 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         states_of_pods: reading.states_of_pods,
         most_pods: reading.most_pods(),
         listener_ports: reading.listener_ports.clone(),
+        culprits_top: culprits_top?,
     };
     let interval = interval?;
     Some(Config {
         only_pods: reading.only_pods(),
         pods: reading.pods(interval, &metrics),
         source: reading.source(&metrics),
+        ports: reading.ports(),
         interval,
         metrics,
         resource: otlp::resource::Options {
@@ -187,6 +196,11 @@ fn text<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(Given) -> Resul
         Given::Text(text, _) => parse(&text),
         Given::Pairs(_) => Err("must be a string".to_owned()),
     }
+}
+
+/// A time between two readings.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    values::duration(text, SECOND, HOUR)
 }
 
 fn duration(least: Duration, most: Duration) -> impl Fn(Given) -> Result<Duration, String> {

@@ -1,5 +1,6 @@
 //! What is read, from its settings.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::layers::Layers;
 use super::{text, values};
 use crate::otlp::instruments;
 use crate::pods;
+use crate::ports::{self, MOST_DESTINATIONS};
 use crate::source::details::MOST_PORTS;
 use crate::source::proc_root::ProcRoot;
 use crate::source::{self, Choice, Scope};
@@ -26,6 +28,8 @@ pub(super) struct Wanted {
     gates: bool,
     cpu_budget: f64,
     most_pods: usize,
+    port_range: Option<RangeInclusive<u16>>,
+    port_destinations: usize,
     pub(super) states_of_pods: bool,
     pub(super) listener_ports: Arc<[u16]>,
 }
@@ -55,6 +59,11 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         text(|share| values::percent(share, 0.1, 100.0)),
     );
     let states_of_pods = layers.take("pods_states", text(values::boolean));
+    let port_range = layers.take("port_range", text(port_range));
+    let port_destinations = layers.take(
+        "port_destinations",
+        text(|number| values::number(number, 0, MOST_DESTINATIONS)),
+    );
     let listener_ports = layers.take("listener_ports", text(ports));
     Some(Wanted {
         scopes: scopes?,
@@ -64,6 +73,8 @@ pub(super) fn wanted(layers: &mut Layers) -> Option<Wanted> {
         gates: gates?,
         cpu_budget: cpu_budget?,
         most_pods: most_pods?,
+        port_range: port_range?,
+        port_destinations: port_destinations?,
         states_of_pods: states_of_pods?,
         listener_ports: listener_ports?,
     })
@@ -91,6 +102,14 @@ impl Wanted {
             choice: self.choice,
             by_family: metrics.tell_families_apart(),
             attention: metrics.attention(),
+        }
+    }
+
+    pub(super) fn ports(&self) -> ports::Options {
+        ports::Options {
+            range: self.port_range.clone(),
+            destinations: self.port_destinations,
+            when: ports::When::Due,
         }
     }
 
@@ -131,6 +150,17 @@ fn scopes(names: &str) -> Result<Scopes, String> {
     Ok(Scopes { alone, pods })
 }
 
+fn port_range(text: &str) -> Result<Option<RangeInclusive<u16>>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // Port 0 is the one that stands for any.
+    let range = ports::range::parse(text).filter(|range| *range.start() > 0);
+    range.map(Some).ok_or_else(|| {
+        format!("{text:?} is no range of ports: write the first and the last, from 1 to 65535, such as 32768-60999")
+    })
+}
+
 fn ports(list: &str) -> Result<Arc<[u16]>, String> {
     let mut ports: Vec<u16> = list
         .split(',')
@@ -156,4 +186,46 @@ fn directory(path: &str) -> Result<PathBuf, String> {
         return Err("names no directory".to_owned());
     }
     Ok(PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::UsedBy;
+    use super::super::{Config, Environment, Flags};
+
+    fn load(key: &'static str, value: &str) -> Result<Config, String> {
+        let mut flags = Flags::default();
+        flags.settings.insert(key, value.to_owned());
+        let loaded = Config::load(flags, Environment::default(), UsedBy::Readers);
+        loaded.map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_range_of_ports_is_the_first_and_the_last() {
+        let range = |text| load("port_range", text).map(|config| config.ports.range);
+        assert_eq!(range(""), Ok(None));
+        assert_eq!(range("32768-60999"), Ok(Some(32_768..=60_999)));
+        assert_eq!(range("1024 - 1024"), Ok(Some(1024..=1024)));
+        for text in [
+            "32768",
+            "32768 60999",
+            "60999-32768",
+            "0-60999",
+            "1-65536",
+            "-5-10",
+            "1-2-3",
+            "a-b",
+        ] {
+            let fault = range(text).unwrap_err();
+            assert!(fault.contains("flag --port-range"), "{fault}");
+            assert!(fault.contains("such as 32768-60999"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn no_more_destinations_are_told_than_a_backend_is_to_keep() {
+        let most = |text| load("port_destinations", text).map(|config| config.ports.destinations);
+        assert_eq!((most("0"), most("20")), (Ok(0), Ok(20)));
+        assert!(most("21").is_err() && most("-1").is_err());
+    }
 }

@@ -2,11 +2,12 @@
 //!
 //! Counters are sums since the agent started: a kernel counts since the machine did, and what was before is nobody's rate.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::source::counters::{self, CountersError};
 use crate::source::namespace::Namespace;
-use crate::source::proc_root::ProcRoot;
+use crate::source::proc_root::{OpenError, ProcRoot};
 use crate::source::{Fault, Scope};
 
 /// More than the kernel writes into any of the files.
@@ -158,12 +159,21 @@ impl Watch {
     pub fn counters(&mut self) -> Result<Counters, Fault> {
         let net = |name: &str| Scope::Host.table(&self.root, name);
         let mut read = |path: PathBuf| {
-            counters::read(&path, &mut self.buffer)
-                .map(str::to_owned)
-                .map_err(|error| fault(&error))
+            match counters::read(&path, &mut self.buffer) {
+                Ok(text) => Ok(text.to_owned()),
+                // Of a kernel that does not have the file there is as little to tell as of one without a column.
+                Err(CountersError::Read {
+                    cause: OpenError::Io(error),
+                    ..
+                }) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+                Err(error) => Err(fault(&error)),
+            }
         };
         let now = Counters::parse(&read(net("snmp"))?, &read(net("netstat"))?);
-        let last = self.last.replace(now).unwrap_or(now);
+        let last = self.last.unwrap_or(now);
+        self.last = Some(Counters::of(|counter| {
+            now.get(counter).or(last.get(counter))
+        }));
         let before = self.sums;
         self.sums = Counters::of(|counter| {
             let (now, last) = (now.get(counter)?, last.get(counter));

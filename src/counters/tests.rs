@@ -109,12 +109,21 @@ fn a_file_that_cannot_be_read_is_a_fault_and_the_sums_go_on_after_it() {
     let host = Host::new("10 0 0 0 0 0 0 0", "0 0 0 0");
     let mut watch = host.watch();
     told(&mut watch);
-    fs::remove_file(host.0.path().join("1/net/netstat")).unwrap();
+    let netstat = host.0.path().join("1/net/netstat");
+    fs::remove_file(&netstat).unwrap();
+    // Of a kernel without the file there is nothing to tell, as of one without a column.
+    let counters = watch.counters().unwrap();
+    assert_eq!(counters.get(Counter::ListenOverflows), None);
+    assert_eq!(counters.get(Counter::OpenedActively), Some(0));
+    fs::create_dir(&netstat).unwrap();
     let fault = watch.counters().unwrap_err();
     assert_eq!(fault.reason, "counters");
     assert!(fault.why.contains("netstat"), "{fault}");
-    host.set("15 0 0 0 0 0 0 0", "0 0 0 0");
+    fs::remove_dir(&netstat).unwrap();
+    host.set("15 0 0 0 0 0 0 0", "7 0 0 0");
     assert_eq!(told(&mut watch)[0], Some(5));
+    let overflows = watch.counters().unwrap().get(Counter::ListenOverflows);
+    assert_eq!(overflows, Some(7), "what came meanwhile is not lost");
 }
 
 #[test]

@@ -181,6 +181,28 @@ pub(super) const OF_THE_HOST: &[Instrument] = &[
         values: Values::Capacity(|capacity| capacity.time_wait_limit),
     },
     Instrument {
+        name: "tcp.ports.utilization",
+        unit: "1",
+        kind: Kind::Gauge,
+        description: "Share of the ephemeral ports in use toward one destination",
+        meaning: "The largest number of ports that one local address has in use toward one destination, TIME_WAIT included, as a share of `ip_local_port_range` without reserved ports. At 1 new connections to it fail with EADDRNOTAVAIL, unless the kernel may use ports in TIME_WAIT again (`tcp_tw_reuse`); `tcpgauge snapshot` names it. Counted only while there are half as many sockets as ports, for no destination can have more otherwise, and then every 5 minutes: told with the sample that it was counted with and no other, so look back 10 minutes for the last. Not there where the range is not known (`tcpgauge check`); docs/ports.md.",
+        attributes: &[
+            Attribute {
+                key: "server.address",
+                values: "where the connections go",
+                only_with: Some("--port-destinations"),
+            },
+            Attribute {
+                key: "server.port",
+                values: "its port",
+                only_with: Some("--port-destinations"),
+            },
+        ],
+        of_pods: None,
+        group: Group::Capacity,
+        values: Values::Ports,
+    },
+    Instrument {
         name: "system.network.conntrack.count",
         unit: "{entry}",
         kind: Kind::Gauge,

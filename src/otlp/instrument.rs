@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::values::Values;
 use crate::counters::Wanted;
+use crate::ports::MOST_DESTINATIONS;
 use crate::source::details::Attention;
 use crate::tcp::State;
 
@@ -20,6 +21,8 @@ pub struct Options {
     pub most_pods: usize,
     /// The listening ports that have series of their own.
     pub listener_ports: Arc<[u16]>,
+    /// So many groups of sockets at most have series of their own.
+    pub culprits_top: usize,
 }
 
 impl Options {
@@ -32,9 +35,11 @@ impl Options {
     /// What is to be looked at besides the counts.
     #[must_use]
     pub fn attention(&self) -> Attention {
+        let culprits = self.groups.contains(&Group::Culprits);
         Attention {
             ports: Arc::clone(&self.listener_ports),
-            ..Attention::default()
+            state: culprits.then_some(State::CloseWait),
+            inodes: culprits,
         }
     }
 
@@ -57,6 +62,8 @@ pub enum Group {
     States,
     /// Accept queues.
     Listeners,
+    /// Who holds the sockets in `CLOSE_WAIT`.
+    Culprits,
     /// The host's own counters.
     Counters,
     /// What the host has room for.
@@ -67,19 +74,21 @@ pub enum Group {
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Five,
         Self::States,
         Self::Listeners,
+        Self::Culprits,
         Self::Counters,
         Self::Capacity,
         Self::Own,
     ];
     /// Their names.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         Self::Five.name(),
         Self::States.name(),
         Self::Listeners.name(),
+        Self::Culprits.name(),
         Self::Counters.name(),
         Self::Capacity.name(),
         Self::Own.name(),
@@ -92,6 +101,7 @@ impl Group {
             Self::Five => "five",
             Self::States => "states",
             Self::Listeners => "listeners",
+            Self::Culprits => "culprits",
             Self::Counters => "counters",
             Self::Capacity => "capacity",
             Self::Own => "self",
@@ -103,6 +113,7 @@ impl Group {
     pub const fn default(self) -> &'static str {
         match self {
             Self::Five => "always",
+            Self::Culprits => "off",
             Self::States | Self::Listeners | Self::Counters | Self::Capacity | Self::Own => "on",
         }
     }
@@ -210,12 +221,16 @@ impl Instrument {
             _ => 1,
         };
         match self.values {
+            // All may be others with the next sample, see below.
+            Values::Culprits | Values::CulpritAges => 2 * (options.culprits_top + 1),
             Values::States => {
                 let families = if options.split_network_type { 2 } else { 1 };
                 owners * State::ALL.len() * families
             }
             // The SDK forgets a gauge's series one collection after it was last there: all pods may be others by then.
             _ if self.of_pods.is_some() => owners * 2,
+            // Here too, where they are counted anew with each tick.
+            Values::Ports => MOST_DESTINATIONS * 2,
             _ => MOST_VALUES,
         }
     }

@@ -1,5 +1,6 @@
 //! The table of instruments. What is registered, exported and documented comes from it.
 
+use super::culprit_instruments::OF_CULPRITS;
 use super::host_instruments::OF_THE_HOST;
 pub use super::instrument::{Attribute, Group, Instrument, Kind, OWNER, Options};
 use super::listener_instruments::OF_LISTENERS;
@@ -15,6 +16,7 @@ pub fn all() -> impl Iterator<Item = &'static Instrument> + Clone {
     OF_SOCKETS_AND_OWN
         .iter()
         .chain(OF_LISTENERS)
+        .chain(OF_CULPRITS)
         .chain(OF_THE_HOST)
 }
 

@@ -139,6 +139,7 @@ mod tests {
             states_of_pods: false,
             most_pods: 512,
             listener_ports: [].into(),
+            culprits_top: 10,
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |_| *count.lock().unwrap() += 1);
@@ -195,6 +196,7 @@ mod tests {
             states_of_pods: false,
             most_pods: 512,
             listener_ports: [].into(),
+            culprits_top: 10,
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request: Vec<u8>| {
@@ -234,6 +236,7 @@ mod tests {
             states_of_pods: false,
             most_pods: 512,
             listener_ports: [].into(),
+            culprits_top: 10,
         };
         let resource = Resource::builder_empty().build();
         let pipeline = Pipeline::new(&options, resource, move |request| {

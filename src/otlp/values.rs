@@ -2,6 +2,8 @@
 
 use opentelemetry::KeyValue;
 
+use super::culprit_values;
+use super::host_values;
 use super::instrument::Options;
 use crate::counters::{Capacity, Counter};
 use crate::pods::{Owner, PodReading, Stats};
@@ -39,6 +41,10 @@ pub(super) enum Values {
     Listeners(fn(&Listeners) -> Option<u64>),
     /// A whole number of each of the listening ports that have series of their own.
     ListenerPorts(fn(&AcceptQueue) -> Option<u64>),
+    /// Sockets by who holds them.
+    Culprits,
+    /// For how long those groups have been there, in whole seconds.
+    CulpritAges,
     /// Some of the host's counters, by the values of an attribute.
     CountersBy(&'static str, &'static [(&'static str, Counter)]),
     /// One of the host's counters.
@@ -47,6 +53,8 @@ pub(super) enum Values {
     Capacity(fn(&Capacity) -> Option<u64>),
     /// Where TCP's memory is thought little, too much, and no more.
     MemoryLimits,
+    /// Which share of the ports is in use.
+    Ports,
     /// How old the reading is that each pod's numbers stand on, in whole seconds: nobody needs more, and a backlog is a tenth smaller.
     Ages,
 }
@@ -77,6 +85,7 @@ impl Values {
                     point(value(&pods.stats), &[]);
                 }
             })),
+            Self::Ports => Observer::Seconds(host_values::ports()),
             whole => Observer::Whole(whole.whole(options)),
         }
     }
@@ -145,65 +154,24 @@ impl Values {
                     point(pod.age.as_secs(), &owner(&pod.owner));
                 }
             }),
-            Self::Listeners(value) => Box::new(move |sample, point| {
-                for reading in trusted(sample) {
-                    if let Some(value) = value(&reading.details.listeners) {
-                        point(value, &[]);
-                    }
-                }
-                for pod in of_pods(sample) {
-                    let details = pod.details.as_ref();
-                    if let Some(value) = details.and_then(|found| value(&found.listeners)) {
-                        point(value, &owner(&pod.owner));
-                    }
-                }
-            }),
-            Self::ListenerPorts(value) => Box::new(move |sample, point| {
-                for reading in trusted(sample) {
-                    for queue in reading.details.listeners.ports.iter().flatten() {
-                        if let Some(value) = value(queue) {
-                            let port = i64::from(queue.port);
-                            point(value, &[KeyValue::new("network.local.port", port)]);
-                        }
-                    }
-                }
-            }),
-            Self::Counter(counter) => Box::new(move |sample, point| {
-                let counters = sample.counters.as_ref();
-                if let Some(value) = counters.and_then(|counters| counters.get(counter)) {
-                    point(value, &[]);
-                }
-            }),
-            Self::CountersBy(key, counters) => Box::new(move |sample, point| {
-                for (name, counter) in counters {
-                    let found = sample.counters.as_ref();
-                    if let Some(value) = found.and_then(|found| found.get(*counter)) {
-                        point(value, &[KeyValue::new(key, *name)]);
-                    }
-                }
-            }),
-            Self::Capacity(value) => Box::new(move |sample, point| {
-                if let Some(value) = sample.capacity.as_ref().and_then(value) {
-                    point(value, &[]);
-                }
-            }),
-            Self::MemoryLimits => Box::new(|sample, point| {
-                let limits = sample.capacity.and_then(|found| found.memory_limits);
-                let names = ["low", "pressure", "high"];
-                for (name, bytes) in names.into_iter().zip(limits.into_iter().flatten()) {
-                    point(bytes, &[KeyValue::new("tcp.memory.threshold", name)]);
-                }
-            }),
-            Self::Seconds(_) | Self::PodsSeconds(_) => Box::new(|_, _| {}),
+            Self::Culprits => culprit_values::sockets(options),
+            Self::CulpritAges => culprit_values::ages(options),
+            Self::Listeners(value) => host_values::listeners(value),
+            Self::ListenerPorts(value) => host_values::listener_ports(value),
+            Self::Counter(counter) => host_values::counter(counter),
+            Self::CountersBy(key, counters) => host_values::counters_by(key, counters),
+            Self::Capacity(value) => host_values::capacity(value),
+            Self::MemoryLimits => host_values::memory_limits(),
+            Self::Seconds(_) | Self::PodsSeconds(_) | Self::Ports => Box::new(|_, _| {}),
         }
     }
 }
 
-fn of_pods(sample: &Sample) -> impl Iterator<Item = &PodReading> {
+pub(super) fn of_pods(sample: &Sample) -> impl Iterator<Item = &PodReading> {
     sample.pods.iter().flat_map(|pods| &pods.readings)
 }
 
-fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
+pub(super) fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
     sample
         .readings
         .iter()
@@ -211,7 +179,7 @@ fn trusted(sample: &Sample) -> impl Iterator<Item = &Reading> {
 }
 
 /// What tells a pod's points from all others.
-fn owner(owner: &Owner) -> Vec<KeyValue> {
+pub(super) fn owner(owner: &Owner) -> Vec<KeyValue> {
     let attributes = owner.attributes().into_iter();
     attributes
         .map(|(key, value)| KeyValue::new(key, value))

@@ -1,10 +1,13 @@
 //! The form that `tcpgauge snapshot --format json` documents.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 
 use super::{Five, Sample, format_time};
 use crate::pods::{Owner, PodReading};
+use crate::ports::{Destination, Ports, Usage};
 use crate::source::details::Listeners;
 use crate::source::{Counted, Reading};
 
@@ -13,10 +16,48 @@ impl Serialize for Sample {
         let mut readings: Vec<OneOf<'_>> = self.readings.iter().map(OneOf::Reading).collect();
         let pods = self.pods.iter().flat_map(|pods| &pods.readings);
         readings.extend(pods.map(OneOf::Pod));
-        let mut object = serializer.serialize_struct("Sample", 3)?;
+        let mut object = serializer.serialize_struct("Sample", 4)?;
         object.serialize_field("time", &format_time(self.time))?;
         object.serialize_field("faults", &self.faults)?;
         object.serialize_field("readings", &readings)?;
+        match &self.ports {
+            Some(ports) => object.serialize_field("ports", ports)?,
+            None => object.skip_field("ports")?,
+        }
+        object.end()
+    }
+}
+
+impl Serialize for Ports {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown {
+            address: IpAddr,
+            port: u16,
+            local_address: IpAddr,
+            ports: u64,
+            utilization: f64,
+        }
+        let shown = |destination: &Destination| Shown {
+            address: destination.to.ip(),
+            port: destination.to.port(),
+            local_address: destination.from,
+            ports: destination.ports,
+            utilization: self.share(destination.ports),
+        };
+        let destinations = self.destinations();
+        let destinations = destinations.map(|all| all.iter().map(shown).collect::<Vec<_>>());
+        let uncertainty = match self.usage {
+            Usage::Counted { uncertainty, .. } => Some(uncertainty),
+            Usage::Unclear => None,
+        };
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("first", self.range.all().start())?;
+        object.serialize_entry("last", self.range.all().end())?;
+        object.serialize_entry("available", &self.range.size())?;
+        object.serialize_entry("range_from", self.range.origin().name())?;
+        object.serialize_entry("destinations", &destinations)?;
+        object.serialize_entry("uncertainty", &uncertainty)?;
         object.end()
     }
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::comparison::{Comparison, Verdict, netlink_is_off, sparse_is_off};
 use super::diag::{DiagError, Unproven};
+use super::socket::Socket;
 use super::ways::{Kernel, Ways};
-use super::{Choice, Impossible, Options, ReadError, Reading, Source};
+use super::{Choice, Counted, Impossible, Options, ReadError, Reading, Source};
 
 /// So long what was found is relied on.
 pub(super) const RELIANCE: Duration = Duration::from_mins(15);
@@ -50,6 +51,16 @@ impl Chosen {
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self::of(options.choice, Ways::new(options))
+    }
+
+    /// Shows every socket to `see`, in the way in which `reading` was taken.
+    pub fn show(
+        &mut self,
+        reading: &Reading,
+        stop: &AtomicBool,
+        see: &mut impl FnMut(&Socket<'_>),
+    ) -> Result<Counted, ReadError> {
+        self.kernel.show(reading.source, stop, see)
     }
 }
 

@@ -110,6 +110,8 @@ pub struct Held {
     pub peer: Option<IpAddr>,
     /// Whether others have other peers.
     pub has_more_peers: bool,
+    /// What waits in their receive queues: connections of listeners, bytes of others.
+    pub received: u64,
     /// Their inodes, where they are wanted; there can be fewer than sockets.
     pub inodes: Vec<u64>,
 }
@@ -133,6 +135,7 @@ impl Holders {
             ..Held::default()
         });
         group.sockets += held.sockets;
+        group.received += held.received;
         group.has_more_peers |= held.has_more_peers || group.peer != held.peer;
         let room = MOST_INODES.saturating_sub(group.inodes.len());
         group.inodes.extend(held.inodes.into_iter().take(room));
@@ -242,7 +245,7 @@ impl Watcher {
     fn see_listener(&mut self, socket: &Socket<'_>) {
         let queue = AcceptQueue {
             port: socket.local_port(),
-            length: socket.accept_queue(),
+            length: socket.receive_queue(),
             limit: socket.backlog(),
         };
         self.details.listeners.see(queue, &self.attention.ports);
@@ -267,6 +270,7 @@ impl Watcher {
             sockets: 1,
             peer: remote.map(|remote| remote.ip()),
             has_more_peers: false,
+            received: socket.receive_queue(),
             inodes: wanted.into_iter().collect(),
         };
         let holder = Holder {
@@ -316,3 +320,7 @@ impl Ports {
         word.is_some_and(|word| word >> (port % 64) & 1 == 1)
     }
 }
+
+#[cfg(test)]
+#[path = "details_tests.rs"]
+mod tests;

@@ -81,7 +81,7 @@ pub enum Impossible {
 impl ReadError {
     /// Whether the caller put an end to it.
     #[must_use]
-    pub(super) fn is_stopped(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         matches!(
             self,
             Self::Diag(DiagError::Stopped)

@@ -1,6 +1,6 @@
 //! The one way to the host's files: every path of the host starts at the proc root, and what is opened there is a file.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -154,6 +154,40 @@ pub fn open_small(path: &Path) -> Result<impl Read + use<>, OpenError> {
 pub fn list(path: &Path) -> io::Result<impl Iterator<Item = io::Result<(OsString, u64)>> + use<>> {
     let entries = std::fs::read_dir(path)?;
     Ok(entries.map(|entry| entry.map(|entry| (entry.file_name(), entry.ino()))))
+}
+
+/// A directory that is held on to: what is read of it is of the same process, whoever has its number by then.
+#[derive(Debug)]
+pub struct Directory(File);
+
+impl Directory {
+    /// Opens the directory at `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::NONBLOCK;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(flags.bits().cast_signed());
+        options.open(path).map(Self)
+    }
+
+    /// The names in it that are numbers.
+    pub fn numbers(&self) -> io::Result<impl Iterator<Item = i32> + use<>> {
+        let entries = rustix::fs::Dir::read_from(&self.0)?;
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok()))
+    }
+
+    /// Where the link of that number leads to.
+    pub fn link(&self, number: i32) -> io::Result<CString> {
+        let room = Vec::with_capacity(LINK_BYTES);
+        Ok(rustix::fs::readlinkat(&self.0, number.to_string(), room)?)
+    }
+}
+
+/// Most links are shorter.
+const LINK_BYTES: usize = 64;
+
+/// The user that what is at `path` belongs to, and its size.
+pub fn user_and_size(path: &Path) -> io::Result<(u32, u64)> {
+    std::fs::metadata(path).map(|found| (found.uid(), found.size()))
 }
 
 /// Whether there is nothing at `path`, not even a link that leads nowhere.

@@ -90,9 +90,9 @@ impl<'a> Socket<'a> {
         })
     }
 
-    /// Of a listener: connections that wait to be accepted.
+    /// What waits to be taken: of a listener connections, of others bytes.
     #[must_use]
-    pub fn accept_queue(&self) -> u64 {
+    pub fn receive_queue(&self) -> u64 {
         match self.origin {
             Origin::Table(row, _) => row.rx_queue,
             Origin::Dump(message) => message.receive_queue().into(),

@@ -8,7 +8,7 @@ use super::diag::{Diag, Unproven};
 use super::place::Place;
 use super::socket::Socket;
 use super::tables::Tables;
-use super::{Impossible, Options, ReadError, Reading, Source};
+use super::{Counted, Impossible, Options, ReadError, Reading, Source};
 
 /// Every way to read one scope.
 #[derive(Debug)]
@@ -58,6 +58,21 @@ impl Ways {
             counted,
             details: self.watcher.end(),
         })
+    }
+
+    /// Shows every socket to `see`, by the tables if this is the way to them, or else by a full dump. The listeners of a family come before
+    /// its other sockets.
+    pub fn show(
+        &mut self,
+        way: Source,
+        stop: &AtomicBool,
+        see: &mut impl FnMut(&Socket<'_>),
+    ) -> Result<Counted, ReadError> {
+        if way == Source::Text {
+            return self.tables.read(&mut self.place, stop, see);
+        }
+        self.place.is_own()?.map_err(ReadError::Impossible)?;
+        Ok(self.diag.full(stop, see)?)
     }
 }
 

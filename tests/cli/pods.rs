@@ -106,6 +106,7 @@ fn a_snapshot_in_json_has_a_reading_of_each_owner() {
             "scope": "pods", "owner": readings[2]["owner"], "gate": "read", "age_seconds": 0.0, "complete": true,
             "tcp_connections": 22, "tcp_established": 3, "tcp_time_wait": 5, "tcp_close_wait": 12, "tcp_listen": 2,
             "states": null, "unrecognised": 0, "malformed": 0,
+            "listeners": { "longest_accept_queue": { "port": 8080, "length": 0, "limit": null }, "full": null },
         })
     );
 }

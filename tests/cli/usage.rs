@@ -5,7 +5,7 @@ use tcpgauge::config::settings::{self, UsedBy};
 use crate::BAD_USAGE;
 use crate::program::{finish, tcpgauge};
 
-const COMMANDS: [&str; 4] = ["run", "snapshot", "check", "metrics"];
+const COMMANDS: [&str; 5] = ["run", "snapshot", "culprits", "check", "metrics"];
 
 /// What a help says, without where its lines break.
 fn help(arguments: &[&str]) -> String {
@@ -48,6 +48,7 @@ fn every_help_tells_every_setting_that_matters_with_its_flag_and_its_variables()
         ("run", &[UsedBy::Readers, UsedBy::Senders][..]),
         ("check", &[UsedBy::Readers, UsedBy::Senders]),
         ("snapshot", &[UsedBy::Readers]),
+        ("culprits", &[UsedBy::Readers]),
     ] {
         let help = help(&[command, "--help"]);
         for setting in settings::all().filter(|s| matters.contains(&s.used_by)) {

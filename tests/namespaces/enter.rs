@@ -10,7 +10,7 @@ use std::io;
 use std::net::{Ipv6Addr, TcpListener};
 use std::process::Command;
 
-use crate::skip::{repeat_skips, skip};
+use crate::skip::{leave_to_root, repeat_skips, skip};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
@@ -21,6 +21,29 @@ const INSIDE: &str = "TCPGAUGE_TEST_INSIDE_NAMESPACE";
 /// Runs `claim` in a namespace of its own, in which only loopback exists. `test` is the calling test's full name, and
 /// is handed on to `claim`.
 pub(crate) fn in_fresh_namespace(test: &str, claim: impl FnOnce(&str)) {
+    in_namespace(test, &["--user", "--map-root-user", "--net"], claim);
+}
+
+/// Runs it in one in which there are other users than root as well.
+#[allow(dead_code, reason = "each test program uses what it needs")]
+pub(crate) fn in_fresh_namespace_of_many_users(test: &str, claim: impl FnOnce(&str)) {
+    // Inside, everybody is root of a kind.
+    if std::env::var_os(INSIDE).is_some() || rustix::process::geteuid().is_root() {
+        return in_namespace(test, &["--net"], claim);
+    }
+    let kind = ["--user", "--map-root-user", "--map-auto", "--net"];
+    let probe = Command::new("unshare").args(kind).arg("true").output();
+    if probe.is_ok_and(|probe| probe.status.success()) {
+        in_namespace(test, &kind, claim);
+    } else {
+        leave_to_root(
+            test,
+            "this user may be nobody else in a namespace: see subuid(5)",
+        );
+    }
+}
+
+fn in_namespace(test: &str, kind: &[&str], claim: impl FnOnce(&str)) {
     if std::env::var_os(INSIDE).is_some() {
         match bring_loopback_up() {
             Ok(()) => match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).map(drop) {
@@ -37,7 +60,7 @@ pub(crate) fn in_fresh_namespace(test: &str, claim: impl FnOnce(&str)) {
     }
 
     let again = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net"])
+        .args(kind)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")

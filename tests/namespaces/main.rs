@@ -16,10 +16,13 @@
 mod at_rest;
 mod churn;
 mod columns;
+mod culprits;
 mod enter;
+mod leak;
 mod ledger;
 mod listener;
 mod population;
+mod ports;
 mod queues;
 mod rare;
 mod readings;

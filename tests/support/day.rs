@@ -28,6 +28,7 @@ pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
         states_of_pods: false,
         most_pods: if pods > 0 { 512 } else { 0 },
         listener_ports: [].into(),
+        culprits_top: 10,
     };
     let resource = Resource::builder_empty().with_attributes([
         KeyValue::new("service.name", "tcpgauge"),

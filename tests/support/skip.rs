@@ -15,6 +15,15 @@ pub(crate) fn skip(test: &str, why: &str) {
     say(&format!("{SKIPPED}{test}: {why}"));
 }
 
+/// Says it of what needs root, or more than others are given; on CI root does it as well, and this is no failure.
+pub(crate) fn leave_to_root(test: &str, why: &str) {
+    assert!(
+        !rustix::process::geteuid().is_root(),
+        "{test} may not be left to root by root: {why}"
+    );
+    say(&format!("{SKIPPED}{test}: {why}"));
+}
+
 /// Says again what a test run by another one said.
 pub(crate) fn repeat_skips(stderr: &str) {
     stderr

@@ -8,7 +8,7 @@ use crate::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
 use crate::sample::{Five, Sample, format_time};
 
 /// What is shown of a container's id, as its runtime shows it.
-const ID_SHOWN: usize = 12;
+pub(super) const ID_SHOWN: usize = 12;
 
 /// So many are enough where the rest is a command away.
 const FEW: usize = 5;
@@ -128,7 +128,7 @@ fn table(page: &mut String, readings: &[&PodReading]) {
 }
 
 /// Names come from directories and cgroups, where whoever may write there writes what he likes.
-fn name(owner: &Owner) -> String {
+pub(super) fn name(owner: &Owner) -> String {
     plain(&match owner {
         Owner::Pod {
             name: Some(PodName { namespace, pod }),

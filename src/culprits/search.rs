@@ -1,0 +1,361 @@
+//! From the inode of a socket to the process that holds it, through the open files of all processes.
+//!
+//! To look into every process costs as much as there are open files, so only what is not known is looked for, where it probably is first,
+//! and only until all of it is found. What is known is looked at again, a little each time: a process can give a socket away.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Process;
+use super::machine::{About, Candidate, Closed, Held, Machine};
+use super::names::{Access, Names, Wanted};
+use super::rivals::{self, Rival};
+
+/// So many open files are looked at in one search.
+pub const MOST_FDS: usize = 1 << 20;
+
+/// So many known sockets are looked at again with each search.
+const LOOKED_AT_AGAIN: usize = 256;
+
+/// So soon is looked again for a socket that no process was found to hold, and after a search in which nothing could be looked into.
+const AGAIN: Duration = Duration::from_mins(5);
+
+/// How late to look into a process. Whoever leaks does so as the user that he is, and has at least as many open files as he has leaked:
+/// of those that have, who has the fewest is looked into the soonest; of the others who has the most.
+fn likelihood(
+    candidate: &Candidate,
+    of_users: &HashMap<u32, u64>,
+) -> (bool, bool, u64, Reverse<u64>, u32) {
+    let leaked = of_users.get(&candidate.uid).copied();
+    let can_have_all = candidate.fds >= leaked.unwrap_or_default();
+    let cost = if can_have_all { candidate.fds } else { 0 };
+    (
+        leaked.is_none(),
+        !can_have_all,
+        cost,
+        Reverse(candidate.fds),
+        candidate.pid,
+    )
+}
+
+/// A process, told from others that have or had its number.
+pub(super) type Id = (u32, u64);
+
+/// Where a socket was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) holder: Id,
+    pub(super) number: i32,
+}
+
+/// A process that holds sockets.
+#[derive(Debug)]
+pub(super) struct Holder {
+    pub(super) about: About,
+    /// Who holds some of them too.
+    pub(super) others: BTreeSet<Id>,
+}
+
+/// Sockets that are looked for in all processes, which can take several searches.
+#[derive(Debug, Default)]
+struct Round {
+    inodes: HashSet<u64>,
+    looked: HashSet<u32>,
+    denied: u64,
+}
+
+/// Finds processes, and remembers what it found.
+#[derive(Debug)]
+pub struct Search<M> {
+    machine: M,
+    places: BTreeMap<u64, Place>,
+    holders: HashMap<Id, Holder>,
+    /// When to look again for what was not found.
+    lost: HashMap<u64, Instant>,
+    round: Option<Round>,
+    /// How many processes may not be looked into, when all were tried last.
+    denied: u64,
+    /// Until when nothing is tried, for none that matters may be looked into.
+    quiet: Option<Instant>,
+    /// The last socket that was looked at again.
+    turn: u64,
+}
+
+impl<M: Machine> Search<M> {
+    /// A search of that machine. Nothing is looked at yet.
+    pub fn new(machine: M) -> Self {
+        Self {
+            machine,
+            places: BTreeMap::new(),
+            holders: HashMap::new(),
+            lost: HashMap::new(),
+            round: None,
+            denied: 0,
+            quiet: None,
+            turn: 0,
+        }
+    }
+
+    /// Finds who holds the sockets that are wanted, until it is told to stop.
+    pub fn find(&mut self, wanted: &[Wanted], now: Instant, stop: &AtomicBool) -> Names {
+        let inodes: HashSet<u64> = wanted.iter().map(|wanted| wanted.inode).collect();
+        self.places.retain(|inode, _| inodes.contains(inode));
+        self.lost
+            .retain(|inode, again| inodes.contains(inode) && now < *again);
+        self.check(stop);
+        let mut left: HashMap<u64, Option<u32>> = wanted
+            .iter()
+            .map(|wanted| (wanted.inode, wanted.uid))
+            .filter(|(inode, _)| !self.places.contains_key(inode) && !self.lost.contains_key(inode))
+            .collect();
+        self.quiet = self.quiet.filter(|again| now < *again);
+        let access = match self.quiet {
+            _ if left.is_empty() => self.standing(),
+            Some(_) => Access::Denied(self.denied),
+            None => self.look_for(&mut left, now, stop),
+        };
+        Names {
+            of: self.names(),
+            access,
+        }
+    }
+
+    fn standing(&self) -> Access {
+        if self.denied > 0 && !self.lost.is_empty() {
+            Access::Denied(self.denied)
+        } else {
+            Access::Whole
+        }
+    }
+
+    /// Looks at what is known: whether its processes are still there, and whether they still hold it.
+    fn check(&mut self, stop: &AtomicBool) {
+        let Self {
+            machine,
+            holders,
+            places,
+            ..
+        } = self;
+        let mut is_there = |id: &Id| machine.start(id.0) == Some(id.1);
+        let used: HashSet<Id> = places.values().map(|place| place.holder).collect();
+        holders.retain(|id, holder| {
+            holder.others.retain(&mut is_there);
+            used.contains(id) && is_there(id)
+        });
+        places.retain(|_, place| holders.contains_key(&place.holder));
+        let after = places.range(self.turn.saturating_add(1)..);
+        let before = places.range(..=self.turn);
+        let some: Vec<_> = after
+            .chain(before)
+            .take(LOOKED_AT_AGAIN)
+            .map(|(inode, place)| (*inode, *place))
+            .collect();
+        let mut gave_away = HashSet::new();
+        let mut open: HashMap<Id, Option<M::Open>> = HashMap::new();
+        for (inode, place) in some {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            self.turn = inode;
+            let process = open
+                .entry(place.holder)
+                .or_insert_with(|| self.machine.open(place.holder.0).ok());
+            let found = process
+                .as_mut()
+                .and_then(|process| process.socket(place.number).ok()?);
+            if found != Some(inode) {
+                gave_away.insert(place.holder);
+            }
+        }
+        // Whoever gave one away may have given all.
+        self.places
+            .retain(|_, place| !gave_away.contains(&place.holder));
+        self.holders.retain(|id, _| !gave_away.contains(id));
+    }
+
+    fn look_for(
+        &mut self,
+        left: &mut HashMap<u64, Option<u32>>,
+        now: Instant,
+        stop: &AtomicBool,
+    ) -> Access {
+        let mut candidates = match self.machine.processes() {
+            Ok(candidates) => candidates,
+            Err(error) => return Access::Failed(error.to_string().into()),
+        };
+        let mut round = self.round.take().unwrap_or_else(|| Round {
+            inodes: left.keys().copied().collect(),
+            ..Round::default()
+        });
+        let mut known: HashMap<u32, HashSet<i32>> = HashMap::new();
+        for place in self.places.values() {
+            let numbers = known.entry(place.holder.0).or_default();
+            numbers.insert(place.number);
+        }
+        let mut of_users: HashMap<u32, u64> = HashMap::new();
+        for uid in left.values().flatten() {
+            *of_users.entry(*uid).or_default() += 1;
+        }
+        candidates.sort_by_cached_key(|candidate| {
+            let is_known = known.contains_key(&candidate.pid);
+            (!is_known, likelihood(candidate, &of_users))
+        });
+        let mut found = BTreeMap::new();
+        let mut room = MOST_FDS;
+        let mut cut = false;
+        for candidate in &candidates {
+            if left.is_empty() {
+                break;
+            }
+            if stop.load(Ordering::Relaxed) || room == 0 {
+                cut = true;
+                break;
+            }
+            // Who is known may have more by now.
+            if round.looked.contains(&candidate.pid) && !known.contains_key(&candidate.pid) {
+                continue;
+            }
+            let known = known.get(&candidate.pid);
+            match self.look_into(candidate.pid, known, left, &mut found, &mut room, stop) {
+                Err(Closed::Denied) => round.denied += 1,
+                Ok(()) if stop.load(Ordering::Relaxed) || room == 0 => {
+                    cut = true;
+                    break;
+                }
+                Ok(()) | Err(Closed::Gone) => {}
+            }
+            round.looked.insert(candidate.pid);
+        }
+        // Of whom was known before it is known as well who shares with him.
+        found.retain(|_, place: &mut Place| !known.contains_key(&place.holder.0));
+        self.share(&found, &candidates, stop);
+        if cut && !left.is_empty() {
+            self.round = Some(round);
+            return Access::Cut;
+        }
+        if left.is_empty() {
+            return self.standing();
+        }
+        for inode in left.keys().filter(|inode| round.inodes.contains(inode)) {
+            self.lost.insert(*inode, now + AGAIN);
+        }
+        self.denied = round.denied;
+        if round.denied > 0 && self.places.is_empty() {
+            self.quiet = Some(now + AGAIN);
+        }
+        self.standing()
+    }
+
+    /// Looks for sockets in a process.
+    fn look_into(
+        &mut self,
+        pid: u32,
+        known: Option<&HashSet<i32>>,
+        left: &mut HashMap<u64, Option<u32>>,
+        found: &mut BTreeMap<u64, Place>,
+        room: &mut usize,
+        stop: &AtomicBool,
+    ) -> Result<(), Closed> {
+        /// Between two looks at whether to stop.
+        const MANY: usize = 256;
+        let mut process = self.machine.open(pid)?;
+        let is_new = |number: &i32| known.is_none_or(|known| !known.contains(number));
+        let mut sockets = Vec::new();
+        let numbers = process.numbers()?.into_iter();
+        for (turn, number) in numbers.filter(is_new).enumerate() {
+            let is_over = turn % MANY == 0 && stop.load(Ordering::Relaxed);
+            if is_over || *room == 0 || sockets.len() == left.len() {
+                break;
+            }
+            *room -= 1;
+            if let Some(inode) = process.socket(number)?
+                && left.contains_key(&inode)
+            {
+                sockets.push((inode, number));
+            }
+        }
+        let Some(&(first, number)) = sockets.first() else {
+            return Ok(());
+        };
+        let about = process.about().ok_or(Closed::Gone)?;
+        // It is still there, so what was said of that number was of it.
+        if process.socket(number)? != Some(first) {
+            return Err(Closed::Gone);
+        }
+        let holder = (pid, about.start);
+        self.holders.entry(holder).or_insert_with(|| Holder {
+            about,
+            others: BTreeSet::new(),
+        });
+        for (inode, number) in sockets {
+            // The same socket can be open twice.
+            if left.remove(&inode).is_some() {
+                let place = Place { holder, number };
+                self.places.insert(inode, place);
+                found.insert(inode, place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out who holds what was found as well, and has the oldest of them named.
+    fn share(&mut self, found: &BTreeMap<u64, Place>, candidates: &[Candidate], stop: &AtomicBool) {
+        let rivals = rivals::find(&mut self.machine, found, candidates, stop);
+        for Rival { id, about, shared } in &rivals {
+            for (inode, number) in shared {
+                if let Some(place) = self.places.get_mut(inode)
+                    && (id.1, id.0) < (place.holder.1, place.holder.0)
+                {
+                    let (holder, number) = (*id, *number);
+                    *place = Place { holder, number };
+                    self.holders.entry(holder).or_insert_with(|| Holder {
+                        about: about.clone(),
+                        others: BTreeSet::new(),
+                    });
+                }
+            }
+        }
+        for Rival { id, shared, .. } in &rivals {
+            for (inode, _) in shared {
+                let Some(named) = self.places.get(inode).map(|place| place.holder) else {
+                    continue;
+                };
+                let first = found.get(inode).map(|place| place.holder);
+                if let Some(holder) = self.holders.get_mut(&named) {
+                    let others = first.into_iter().chain([*id]);
+                    holder.others.extend(others.filter(|other| *other != named));
+                }
+            }
+        }
+        let named: HashSet<Id> = self.places.values().map(|place| place.holder).collect();
+        self.holders.retain(|id, _| named.contains(id));
+    }
+
+    fn names(&self) -> HashMap<u64, Arc<Process>> {
+        let processes: HashMap<Id, Arc<Process>> = self
+            .holders
+            .iter()
+            .map(|(id, holder)| {
+                let process = Process {
+                    pid: id.0,
+                    start: id.1,
+                    name: Arc::clone(&holder.about.name),
+                    container: holder.about.container.clone(),
+                    others: holder.others.len() as u64,
+                };
+                (*id, Arc::new(process))
+            })
+            .collect();
+        let places = self.places.iter();
+        places
+            .filter_map(|(inode, place)| Some((*inode, Arc::clone(processes.get(&place.holder)?))))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "search_tests.rs"]
+mod tests;
