@@ -330,6 +330,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/http.md",
         "docs/pods.md",
         "docs/culprits.md",
+        "docs/dashboards.md",
         "docs/ports.md",
         "docs/snapshot.md",
         "docs/performance.md",
