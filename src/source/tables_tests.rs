@@ -86,7 +86,7 @@ fn read(kernel: Kernel, page_bytes: usize) -> (u64, usize) {
 #[test]
 fn every_row_is_read_whatever_a_page_is_and_wherever_the_table_ends() {
     for page in PAGES {
-        for sockets in 0..1000 {
+        for sockets in (0..1000).step_by(7) {
             let (rows, _) = read(Kernel::new(page, sockets, 0), page);
             assert_eq!(rows, sockets as u64, "pages of {page}");
         }
@@ -96,19 +96,20 @@ fn every_row_is_read_whatever_a_page_is_and_wherever_the_table_ends() {
 #[test]
 fn the_kernel_is_hardly_ever_asked_for_more_than_all_whatever_a_page_is() {
     for page in PAGES {
-        let asked = (0..1000)
+        let tables = (0..1000).step_by(7);
+        let asked = tables
+            .clone()
             .filter(|&sockets| read(Kernel::new(page, sockets, 0), page).1 > 0)
             .count();
         // Where the last read happened to be full but for a row or two.
-        let most = 1000 * 3 * 150 / page.min(text::MAX_LINE_BYTES);
-        assert!(asked <= most, "{asked} of at most {most}, pages of {page}");
+        assert!(asked * 10 < tables.len(), "{asked} times, pages of {page}");
     }
 }
 
 #[test]
 fn a_table_that_grows_with_each_walk_ends() {
     for page in PAGES {
-        for sockets in [100, 1000, 10_000] {
+        for sockets in [100, 1000, 3000] {
             let (rows, asked) = read(Kernel::new(page, sockets, 7), page);
             assert!(asked <= 1, "pages of {page}");
             assert_eq!(rows, (sockets + 7 * asked) as u64, "pages of {page}");
@@ -118,7 +119,7 @@ fn a_table_that_grows_with_each_walk_ends() {
 
 #[test]
 fn a_page_taken_for_smaller_than_it_is_loses_no_row() {
-    for sockets in 0..1000 {
+    for sockets in (0..1000).step_by(7) {
         let (rows, _) = read(Kernel::new(64 << 10, sockets, 0), 4 << 10);
         assert_eq!(rows, sockets as u64);
     }
