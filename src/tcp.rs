@@ -81,7 +81,7 @@ impl State {
 /// The address family of a socket: which of `tcp` and `tcp6` lists it.
 ///
 /// A dual-stack IPv6 socket talking to an IPv4 peer is an [`Family::Ipv6`] socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// `AF_INET`, listed in `tcp`.
     Ipv4,

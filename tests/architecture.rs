@@ -333,6 +333,13 @@ fn links_between_pages_lead_somewhere() {
         "docs/ports.md",
         "docs/snapshot.md",
         "docs/performance.md",
+        "docs/runbooks/README.md",
+        "docs/runbooks/accept-queue.md",
+        "docs/runbooks/close-wait.md",
+        "docs/runbooks/listener-gone.md",
+        "docs/runbooks/port-exhaustion.md",
+        "docs/runbooks/tcp-memory.md",
+        "docs/runbooks/time-wait.md",
     ] {
         let text = read(page);
         let from = project().join(page);

@@ -83,7 +83,9 @@ fn complain(text: &str) {
 
 /// `text` on one line, and without what a terminal would act on: settings and files can hold anything.
 fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    // What turns the direction of text has what comes after it read backwards.
+    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(|c: char| c.is_control() || turns(c), " ")
 }
 
 /// A runtime for one thread, as everything here needs.
@@ -103,4 +105,18 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
         .build()?;
     runtime.block_on(runtime.spawn_blocking(|| {}))?;
     Ok(runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_a_stranger_wrote_moves_no_cursor_and_turns_no_text() {
+        assert_eq!(
+            plain("a\nb\u{1b}[2Jc\u{9b}1Ad\u{202e}e\u{2067}f"),
+            "a b [2Jc 1Ad e f"
+        );
+        assert_eq!(plain("größer 大"), "größer 大");
+    }
 }

@@ -3,7 +3,7 @@
 //! Counters are sums since the agent started: a kernel counts since the machine did, and what was before is nobody's rate.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::source::counters::{self, CountersError};
 use crate::source::namespace::Namespace;
@@ -38,11 +38,34 @@ pub enum Counter {
     TimeWaitOverflows,
     /// Times that TCP came to be short of memory (`TCPMemoryPressures`).
     MemoryPressures,
+    /// Connections that connection tracking could not take in, mostly because translation found no port (`insert_failed`).
+    ConntrackInsertFailed,
+    /// Packets that connection tracking dropped, mostly because its table is full (`drop`).
+    ConntrackDrops,
+}
+
+/// A file that the kernel has counters in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum File {
+    Snmp,
+    Netstat,
+    Conntrack,
+}
+
+impl File {
+    /// Its place below a namespace's directory.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Snmp => "snmp",
+            Self::Netstat => "netstat",
+            Self::Conntrack => "stat/nf_conntrack",
+        }
+    }
 }
 
 impl Counter {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::OpenedActively,
         Self::OpenedPassively,
         Self::Failed,
@@ -54,22 +77,26 @@ impl Counter {
         Self::ListenDrops,
         Self::TimeWaitOverflows,
         Self::MemoryPressures,
+        Self::ConntrackInsertFailed,
+        Self::ConntrackDrops,
     ];
 
-    /// The line and the column that the kernel has it in.
-    const fn column(self) -> (&'static str, &'static str) {
+    /// The file and the column that the kernel has it in.
+    const fn column(self) -> (File, &'static str) {
         match self {
-            Self::OpenedActively => ("Tcp:", "ActiveOpens"),
-            Self::OpenedPassively => ("Tcp:", "PassiveOpens"),
-            Self::Failed => ("Tcp:", "AttemptFails"),
-            Self::Reset => ("Tcp:", "EstabResets"),
-            Self::Received => ("Tcp:", "InSegs"),
-            Self::Sent => ("Tcp:", "OutSegs"),
-            Self::Retransmitted => ("Tcp:", "RetransSegs"),
-            Self::ListenOverflows => ("TcpExt:", "ListenOverflows"),
-            Self::ListenDrops => ("TcpExt:", "ListenDrops"),
-            Self::TimeWaitOverflows => ("TcpExt:", "TCPTimeWaitOverflow"),
-            Self::MemoryPressures => ("TcpExt:", "TCPMemoryPressures"),
+            Self::OpenedActively => (File::Snmp, "ActiveOpens"),
+            Self::OpenedPassively => (File::Snmp, "PassiveOpens"),
+            Self::Failed => (File::Snmp, "AttemptFails"),
+            Self::Reset => (File::Snmp, "EstabResets"),
+            Self::Received => (File::Snmp, "InSegs"),
+            Self::Sent => (File::Snmp, "OutSegs"),
+            Self::Retransmitted => (File::Snmp, "RetransSegs"),
+            Self::ListenOverflows => (File::Netstat, "ListenOverflows"),
+            Self::ListenDrops => (File::Netstat, "ListenDrops"),
+            Self::TimeWaitOverflows => (File::Netstat, "TCPTimeWaitOverflow"),
+            Self::MemoryPressures => (File::Netstat, "TCPMemoryPressures"),
+            Self::ConntrackInsertFailed => (File::Conntrack, "insert_failed"),
+            Self::ConntrackDrops => (File::Conntrack, "drop"),
         }
     }
 }
@@ -91,14 +118,30 @@ impl Counters {
         self.0.get(counter as usize).copied().flatten()
     }
 
-    /// What the texts of `snmp` and `netstat` say.
-    fn parse(snmp: &str, netstat: &str) -> Self {
+    /// What the texts of the kernel's files say.
+    fn parse(snmp: &str, netstat: &str, conntrack: &str) -> Self {
         Self::of(|counter| {
-            let (line, name) = counter.column();
-            let text = if line == "Tcp:" { snmp } else { netstat };
-            counters::column(text, line, name)?.parse().ok()
+            let (file, name) = counter.column();
+            match file {
+                File::Snmp => counters::column(snmp, "Tcp:", name)?.parse().ok(),
+                File::Netstat => counters::column(netstat, "TcpExt:", name)?.parse().ok(),
+                File::Conntrack => of_every_cpu(conntrack, name),
+            }
         })
     }
+}
+
+/// The sum of a column that has a line for each CPU, in hexadecimal.
+fn of_every_cpu(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let mut names = lines.next()?.split_ascii_whitespace();
+    let place = names.position(|found| found == name)?;
+    let mut values = lines.map(|line| {
+        let value = line.split_ascii_whitespace().nth(place)?;
+        u64::from_str_radix(value, 16).ok()
+    });
+    let first = values.next()??;
+    values.try_fold(first, |sum, value| sum.checked_add(value?))
 }
 
 /// What there is room for, and how much of it is used. Nothing where it is not known, or where the limit that can be read may not be the
@@ -157,8 +200,8 @@ impl Watch {
 
     /// What was counted since the first time.
     pub fn counters(&mut self) -> Result<Counters, Fault> {
-        let net = |name: &str| Scope::Host.table(&self.root, name);
-        let mut read = |path: PathBuf| {
+        let mut read = |file: File| {
+            let path = Scope::Host.table(&self.root, file.path());
             match counters::read(&path, &mut self.buffer) {
                 Ok(text) => Ok(text.to_owned()),
                 // Of a kernel that does not have the file there is as little to tell as of one without a column.
@@ -169,18 +212,28 @@ impl Watch {
                 Err(error) => Err(fault(&error)),
             }
         };
-        let now = Counters::parse(&read(net("snmp"))?, &read(net("netstat"))?);
+        let now = Counters::parse(
+            &read(File::Snmp)?,
+            &read(File::Netstat)?,
+            &read(File::Conntrack)?,
+        );
         let last = self.last.unwrap_or(now);
         self.last = Some(Counters::of(|counter| {
             now.get(counter).or(last.get(counter))
         }));
         let before = self.sums;
         self.sums = Counters::of(|counter| {
-            let (now, last) = (now.get(counter)?, last.get(counter));
             let sum = before.get(counter).unwrap_or_default();
-            Some(sum.saturating_add(last.map_or(0, |last| grown(last, now))))
+            let (last, now) = (last.get(counter), now.get(counter));
+            // One that is smaller has begun anew, or has wrapped. Which, nobody knows, and what was guessed could be a spike.
+            let more = last
+                .zip(now)
+                .map_or(0, |(last, now)| now.saturating_sub(last));
+            Some(sum.saturating_add(more))
         });
-        Ok(self.sums)
+        Ok(Counters::of(|counter| {
+            now.get(counter).and(self.sums.get(counter))
+        }))
     }
 
     /// What there is room for.
@@ -237,17 +290,6 @@ impl Watch {
 #[expect(clippy::needless_pass_by_value, reason = "it is the end of a chain")]
 fn first(numbers: Vec<u64>) -> Option<u64> {
     numbers.first().copied()
-}
-
-/// How much a counter has grown. One that is smaller than before has wrapped, where it was near the end of 32 bits, or begun anew.
-fn grown(last: u64, now: u64) -> u64 {
-    const HALF: u64 = 1 << 31;
-    const WHOLE: u64 = 1 << 32;
-    match now.checked_sub(last) {
-        Some(grown) => grown,
-        None if last < WHOLE && last - now > HALF => WHOLE - last + now,
-        None => 0,
-    }
 }
 
 fn fault(error: &CountersError) -> Fault {

@@ -64,6 +64,8 @@ pub(super) struct Holder {
 struct Round {
     inodes: HashSet<u64>,
     looked: HashSet<u32>,
+    /// Who has so many files open that there was no time for those from this number on.
+    cut: Option<(u32, i32)>,
     denied: u64,
 }
 
@@ -218,14 +220,16 @@ impl<M: Machine> Search<M> {
             if round.looked.contains(&candidate.pid) && !known.contains_key(&candidate.pid) {
                 continue;
             }
+            let place = (candidate.pid, round.cut);
             let known = known.get(&candidate.pid);
-            match self.look_into(candidate.pid, known, left, &mut found, &mut room, stop) {
+            match self.look_into(place, known, left, &mut found, &mut room, stop) {
                 Err(Closed::Denied) => round.denied += 1,
-                Ok(()) if stop.load(Ordering::Relaxed) || room == 0 => {
+                Ok(Some(number)) => {
+                    round.cut = Some((candidate.pid, number));
                     cut = true;
                     break;
                 }
-                Ok(()) | Err(Closed::Gone) => {}
+                Ok(None) | Err(Closed::Gone) => {}
             }
             round.looked.insert(candidate.pid);
         }
@@ -249,36 +253,45 @@ impl<M: Machine> Search<M> {
         self.standing()
     }
 
-    /// Looks for sockets in a process.
+    /// Looks for sockets in a process, from where it was cut off if that was in this one. Gives where it had to end, if that is not the end.
     fn look_into(
         &mut self,
-        pid: u32,
+        (pid, cut): (u32, Option<(u32, i32)>),
         known: Option<&HashSet<i32>>,
         left: &mut HashMap<u64, Option<u32>>,
         found: &mut BTreeMap<u64, Place>,
         room: &mut usize,
         stop: &AtomicBool,
-    ) -> Result<(), Closed> {
+    ) -> Result<Option<i32>, Closed> {
         /// Between two looks at whether to stop.
         const MANY: usize = 256;
         let mut process = self.machine.open(pid)?;
-        let is_new = |number: &i32| known.is_none_or(|known| !known.contains(number));
-        let mut sockets = Vec::new();
+        let first = cut.map_or(0, |(whose, number)| if whose == pid { number } else { 0 });
+        let is_new =
+            |number: &i32| *number >= first && known.is_none_or(|known| !known.contains(number));
+        // The same socket can be open twice.
+        let mut sockets = BTreeMap::new();
+        let mut ended = None;
         let numbers = process.numbers()?.into_iter();
         for (turn, number) in numbers.filter(is_new).enumerate() {
-            let is_over = turn % MANY == 0 && stop.load(Ordering::Relaxed);
-            if is_over || *room == 0 || sockets.len() == left.len() {
+            if sockets.len() == left.len() {
+                break;
+            }
+            // Some are looked at each time, or it would never end.
+            let is_over = turn > 0 && turn % MANY == 0 && stop.load(Ordering::Relaxed);
+            if is_over || *room == 0 {
+                ended = Some(number);
                 break;
             }
             *room -= 1;
             if let Some(inode) = process.socket(number)?
                 && left.contains_key(&inode)
             {
-                sockets.push((inode, number));
+                sockets.entry(inode).or_insert(number);
             }
         }
-        let Some(&(first, number)) = sockets.first() else {
-            return Ok(());
+        let Some((&first, &number)) = sockets.first_key_value() else {
+            return Ok(ended);
         };
         let about = process.about().ok_or(Closed::Gone)?;
         // It is still there, so what was said of that number was of it.
@@ -291,14 +304,12 @@ impl<M: Machine> Search<M> {
             others: BTreeSet::new(),
         });
         for (inode, number) in sockets {
-            // The same socket can be open twice.
-            if left.remove(&inode).is_some() {
-                let place = Place { holder, number };
-                self.places.insert(inode, place);
-                found.insert(inode, place);
-            }
+            left.remove(&inode);
+            let place = Place { holder, number };
+            self.places.insert(inode, place);
+            found.insert(inode, place);
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// Finds out who holds what was found as well, and has the oldest of them named.

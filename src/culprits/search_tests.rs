@@ -280,6 +280,41 @@ fn a_search_that_is_cut_short_says_so_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_process_with_more_files_than_there_is_time_for_is_looked_into_bit_by_bit() {
+    let mut case = Case::new();
+    let files = (0..5000_i32).map(|number| (number, 1000 + u64::from(number.unsigned_abs())));
+    case.add(1, 1000, files);
+    case.add(2, 1000, (0..9000).map(|number| (number, 90_000)));
+    let mut searches = 0;
+    loop {
+        let looked_at = case.machine.0.borrow().looked_at;
+        case.machine.0.borrow_mut().stop_after = Some(looked_at + 1000);
+        let (found, access) = case.find(&[5999, 90_000]);
+        if access != Access::Cut {
+            assert_eq!(
+                found,
+                [(5999, (1, 0)), (90_000, (2, 0))].into(),
+                "{access:?}"
+            );
+            break;
+        }
+        searches += 1;
+        assert!(searches < 30, "it begins anew each time");
+    }
+}
+
+#[test]
+fn sockets_that_are_all_open_twice_are_all_found() {
+    let mut case = Case::new();
+    let once = (0..50_u8).map(|number| (i32::from(number), 100 + u64::from(number)));
+    let again = (0..50_u8).map(|number| (50 + i32::from(number), 100 + u64::from(number)));
+    case.add(7, 1000, once.chain(again));
+    let inodes: Vec<u64> = (100..150).collect();
+    let (found, access) = case.find(&inodes);
+    assert_eq!((found.len(), access), (50, Access::Whole));
+}
+
+#[test]
 fn a_socket_that_is_open_twice_is_one() {
     let mut case = Case::new();
     case.add(5, 1000, [(3, 100), (4, 100)]);

@@ -59,7 +59,7 @@ const OF_SOCKETS_AND_OWN: &[Instrument] = &[
         unit: "{connection}",
         kind: Kind::Gauge,
         description: "TCP connections in CLOSE_WAIT",
-        meaning: "Connections that the peer closed and the application here has not. More than 10 for minutes is a bug of that application.",
+        meaning: "Connections that the peer closed and the application here has not, or has not even accepted. More than 10 for minutes is a bug of that application; `tcpgauge culprits` names it.",
         attributes: &[],
         of_pods: SCOPE_PODS,
         group: Group::Five,

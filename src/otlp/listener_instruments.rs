@@ -40,7 +40,7 @@ pub(super) const OF_LISTENERS: &[Instrument] = &[
         unit: "{socket}",
         kind: Kind::Gauge,
         description: "TCP listeners whose accept queue is full",
-        meaning: "At or over its limit: who connects now is kept waiting, or fails; `tcp.listen.overflows` counts them. Only where the source is `diag` or `diag-full`.",
+        meaning: "At or over its limit: one more can still come in at the limit; who connects after that is kept waiting, or fails; `tcp.listen.overflows` counts them. Only where the source is `diag` or `diag-full`.",
         attributes: &[],
         of_pods: None,
         group: Group::Listeners,

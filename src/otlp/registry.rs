@@ -43,8 +43,10 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
         };
         if instrument.kind == Kind::UpDownCounter {
             let see = move |points: &dyn AsyncInstrument<i64>| {
-                let point = |value, attributes: &[KeyValue]| {
-                    points.observe(i64::try_from(value).unwrap_or(i64::MAX), attributes);
+                let point = |value: u64, attributes: &[KeyValue]| {
+                    if let Ok(value) = value.try_into() {
+                        points.observe(value, attributes);
+                    }
                 };
                 latest.see(|sample| observe(sample, &point));
             };
@@ -52,7 +54,12 @@ pub(super) fn register(meter: &Meter, options: &Options, latest: &Latest) {
             continue;
         }
         let see = move |points: &dyn AsyncInstrument<u64>| {
-            let point = |value, attributes: &[KeyValue]| points.observe(value, attributes);
+            // OTLP has no larger numbers, and of one the SDK would make a zero.
+            let point = |value, attributes: &[KeyValue]| {
+                if i64::try_from(value).is_ok() {
+                    points.observe(value, attributes);
+                }
+            };
             latest.see(|sample| observe(sample, &point));
         };
         match instrument.kind {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use super::port_set::Ports;
 use super::socket::Socket;
 use crate::tcp::{Family, State};
 
@@ -17,6 +18,9 @@ pub const MOST_PORTS: usize = 16;
 
 /// So many groups of sockets are told apart in one namespace.
 pub const MOST_GROUPS: usize = 1024;
+
+/// So often in a reading is room made for more groups.
+const MOST_GATHERED: u32 = 64;
 
 /// So many sockets are remembered by their inode in one namespace.
 pub const MOST_INODES: usize = 1 << 16;
@@ -93,7 +97,7 @@ pub struct Holder {
 /// What the sockets of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
-    /// Their own port, on which the namespace listens: they came in.
+    /// Their own port: they came in. The namespace listens on it, or did, for several of them share it and each has another peer.
     Local(u16),
     /// Their peer.
     Remote(SocketAddr),
@@ -114,6 +118,8 @@ pub struct Held {
     pub received: u64,
     /// Their inodes, where they are wanted; there can be fewer than sockets.
     pub inodes: Vec<u64>,
+    /// The family and the port of the first one.
+    pub place: Option<(Family, u16)>,
 }
 
 impl Holders {
@@ -132,6 +138,7 @@ impl Holders {
         }
         let group = self.groups.entry(holder).or_insert_with(|| Held {
             peer: held.peer,
+            place: held.place,
             ..Held::default()
         });
         group.sockets += held.sockets;
@@ -139,6 +146,32 @@ impl Holders {
         group.has_more_peers |= held.has_more_peers || group.peer != held.peer;
         let room = MOST_INODES.saturating_sub(group.inodes.len());
         group.inodes.extend(held.inodes.into_iter().take(room));
+    }
+
+    /// Puts together the sockets that have a port in common and each a peer of its own, and gives those ports: whoever went out from one port
+    /// to many places would be one thing, and is seldom seen; who came in to a service that has stopped to listen is the other.
+    fn gather(&mut self) -> Vec<(Family, u16)> {
+        let is_single = |holder: &Holder, held: &Held| {
+            matches!(holder.endpoint, Endpoint::Remote(_)) && held.sockets == 1
+        };
+        let mut sharing: BTreeMap<(Option<u32>, (Family, u16)), u64> = BTreeMap::new();
+        for (holder, held) in &self.groups {
+            if let Some(place) = held.place.filter(|_| is_single(holder, held)) {
+                *sharing.entry((holder.uid, place)).or_default() += 1;
+            }
+        }
+        sharing.retain(|_, sockets| *sockets > 1);
+        let shared = |holder: &Holder, held: &Held| {
+            let place = held.place.filter(|_| is_single(holder, held))?;
+            sharing.contains_key(&(holder.uid, place)).then_some(place)
+        };
+        let all = std::mem::take(&mut self.groups);
+        for (holder, held) in all {
+            let endpoint =
+                shared(&holder, &held).map_or(holder.endpoint, |(_, port)| Endpoint::Local(port));
+            self.add(Holder { endpoint, ..holder }, held);
+        }
+        sharing.into_keys().map(|(_, place)| place).collect()
     }
 }
 
@@ -199,8 +232,10 @@ fn keep_longer(longest: &mut Option<AcceptQueue>, queue: AcceptQueue) {
 #[derive(Debug)]
 pub struct Watcher {
     attention: Attention,
+    /// Ports by which sockets come in.
     listening: [Ports; 2],
     inodes: usize,
+    gathered: u32,
     details: Details,
 }
 
@@ -212,6 +247,7 @@ impl Watcher {
             attention,
             listening: [Ports::default(), Ports::default()],
             inodes: 0,
+            gathered: 0,
             details: Details::default(),
         }
     }
@@ -220,6 +256,7 @@ impl Watcher {
     pub fn begin(&mut self) {
         self.details = Details::default();
         self.inodes = 0;
+        self.gathered = 0;
         if self.attention.state.is_some() {
             self.listening.iter_mut().for_each(Ports::clear);
             self.details.holders = Some(Holders::default());
@@ -228,6 +265,7 @@ impl Watcher {
 
     /// Gives what was seen.
     pub fn end(&mut self) -> Details {
+        self.gather();
         std::mem::take(&mut self.details)
     }
 
@@ -272,6 +310,7 @@ impl Watcher {
             has_more_peers: false,
             received: socket.receive_queue(),
             inodes: wanted.into_iter().collect(),
+            place: Some((socket.family, port)),
         };
         let holder = Holder {
             uid: socket.uid(),
@@ -279,6 +318,18 @@ impl Watcher {
         };
         if let Some(holders) = &mut self.details.holders {
             holders.add(holder, held);
+            if holders.groups.len() >= MOST_GROUPS && self.gathered < MOST_GATHERED {
+                self.gather();
+            }
+        }
+    }
+
+    /// Makes room by what sockets have in common, so that others like them need none.
+    fn gather(&mut self) {
+        self.gathered += 1;
+        let holders = self.details.holders.as_mut();
+        for (family, port) in holders.map(Holders::gather).unwrap_or_default() {
+            self.listening(family).insert(port);
         }
     }
 
@@ -288,36 +339,6 @@ impl Watcher {
             Family::Ipv4 => ipv4,
             Family::Ipv6 => ipv6,
         }
-    }
-}
-
-/// A set of ports, in 8 KiB once there is one in it.
-#[derive(Debug, Default)]
-pub struct Ports(Box<[u64]>);
-
-impl Ports {
-    const WORDS: usize = (1 << 16) / 64;
-
-    /// Takes all out.
-    pub fn clear(&mut self) {
-        self.0.fill(0);
-    }
-
-    /// Puts one in.
-    pub fn insert(&mut self, port: u16) {
-        if self.0.is_empty() {
-            self.0 = vec![0; Self::WORDS].into_boxed_slice();
-        }
-        if let Some(word) = self.0.get_mut(usize::from(port / 64)) {
-            *word |= 1 << (port % 64);
-        }
-    }
-
-    /// Whether it is in.
-    #[must_use]
-    pub fn contains(&self, port: u16) -> bool {
-        let word = self.0.get(usize::from(port / 64));
-        word.is_some_and(|word| word >> (port % 64) & 1 == 1)
     }
 }
 

@@ -275,24 +275,6 @@ fn a_reading_knows_nothing_of_the_one_before() {
     );
 }
 
-#[test]
-fn groups_and_inodes_have_bounds_and_no_socket_is_lost() {
-    let many = MOST_INODES + 10;
-    let sockets: Vec<_> = (0..many)
-        .map(|number| {
-            let port = u16::try_from(number % (MOST_GROUPS + 100)).unwrap();
-            let remote = SocketAddr::new(REMOTE.ip(), port + 1);
-            close_wait(v4(1), remote, 0, u32::try_from(number).unwrap() + 1)
-        })
-        .collect();
-    let found = over_netlink(&sockets, attention(&[])).holders.unwrap();
-    assert_eq!(found.groups.len(), MOST_GROUPS);
-    assert!(found.rest > 0);
-    assert_eq!(found.total(), many as u64);
-    let inodes: usize = found.groups.values().map(|held| held.inodes.len()).sum();
-    assert!(inodes <= MOST_INODES);
-}
-
 fn any_socket() -> impl Strategy<Value = Made> {
     let state = prop::sample::select(vec![State::Listen, State::CloseWait, State::Established]);
     let address = (prop::sample::select(vec![0_u8, 1, 2]), 1_u16..6);
@@ -384,3 +366,6 @@ fn a_group_of_two_namespaces_has_other_peers_if_either_has_or_they_differ() {
         assert_eq!(held.inodes, [20, 21]);
     }
 }
+
+#[path = "details_bounds_tests.rs"]
+mod bounds;

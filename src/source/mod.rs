@@ -9,6 +9,7 @@ pub mod diag;
 mod error;
 pub mod namespace;
 mod place;
+mod port_set;
 pub mod proc_root;
 mod reading;
 pub mod row;

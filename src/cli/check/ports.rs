@@ -1,7 +1,7 @@
 //! What `check` says of the ports that connections are begun from.
 
 use super::{Grade, Report};
-use crate::ports::range::{Origin, Range};
+use crate::ports::range::{Origin, Range, Unknown};
 use crate::ports::{self, Ports, Usage};
 use crate::source::Options;
 
@@ -14,10 +14,14 @@ pub(super) fn report(
     let range = match Range::find(&options.proc_root, options.scope, wanted.range.as_ref()) {
         Ok(range) => range,
         Err(why) => {
+            let what_to_do = match why {
+                Unknown::AllReserved(_) => "see net.ipv4.ip_local_reserved_ports",
+                _ => "give --port-range what `sysctl net.ipv4.ip_local_port_range` says there",
+            };
             report.say(
                 Grade::Warn,
                 "ports",
-                format!("tcp.ports.utilization will not be there: {why}; give --port-range what `sysctl net.ipv4.ip_local_port_range` says there"),
+                format!("tcp.ports.utilization will not be there: {why}; {what_to_do}"),
             );
             return;
         }
