@@ -111,7 +111,7 @@ pub fn count(
     let mut counts = Counts::default();
     let mut minis = 0;
     let table = Table {
-        is_the_kernels: proc_root::is_of_proc(&table),
+        page_bytes: proc_root::is_of_proc(&table).then(rustix::param::page_size),
         ended: false,
         file: table,
     };
@@ -137,26 +137,34 @@ pub fn count(
 /// The `read` that would say so, by giving nothing, is not made. For it the kernel walks all its sockets once more, and where there are
 /// more than before it shows the last ones again, and again for as long as their number grows: on a busy host a
 /// reading would count too many, or never end.
-struct Table {
-    file: File,
-    /// Other files end where they say so.
-    is_the_kernels: bool,
+///
+/// The kernel puts rows into a buffer of its own, and stops where that, a page, or ours has no room for one more
+/// (`fs/seq_file.c`); what of the last row did not fit into ours comes first in the next `read`. So one that leaves room
+/// in the smaller of the two is the last, whatever a page is: 4 KiB, or 16 or 64 KiB on some machines of arm64. To take a
+/// page for smaller than it is loses no row, but would ask once more nearly always; to take it for larger would lose rows.
+struct Table<F> {
+    file: F,
+    /// The kernel's page, if the table is the kernel's: other files end where they say so.
+    page_bytes: Option<usize>,
     ended: bool,
 }
-
-/// What the kernel puts into one `read`, at least, if there is so much (`fs/seq_file.c`).
-const PAGE_BYTES: usize = 4096;
 
 /// No row is longer: one of `tcp6` has at most 200 bytes or so.
 const MAX_ROW_BYTES: usize = 256;
 
-impl Read for Table {
+impl<F: Read> Read for Table<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ended {
             return Ok(0);
         }
         let count = self.file.read(buffer)?;
-        self.ended = self.is_the_kernels && count + MAX_ROW_BYTES <= PAGE_BYTES.min(buffer.len());
+        self.ended = self
+            .page_bytes
+            .is_some_and(|page| count + MAX_ROW_BYTES <= page.min(buffer.len()));
         Ok(count)
     }
 }
+
+#[cfg(test)]
+#[path = "tables_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::row::{self, Row};
 
-/// The longest line that can be a row. The kernel's are under 200 bytes; one `read` of proc gives at most 4 KiB.
+/// The longest line that can be a row. The kernel's are under 200 bytes; one `read` of proc gives a page or a buffer full at most.
 pub const MAX_LINE_BYTES: usize = 32 * 1024;
 
 /// No table is longer: about 50 million rows. It ends the reading of a file that never ends.
