@@ -42,7 +42,7 @@ pub fn markdown() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
          <!-- The output of `tcpgauge metrics --format markdown`: do not edit. -->\n\n\
-         All values of one reading carry the time of that reading. `five` is always exported; `--metrics five` leaves `states` out.\n\n\
+         All values of one reading carry the time of that reading. `five` is always exported, and `--metrics` names the other groups that are: `--metrics five` leaves all of them out.\n\n\
          | metric | unit | kind | group (default) | attributes | of each pod |\n|---|---|---|---|---|---|\n",
     );
     for instrument in instruments::all() {
