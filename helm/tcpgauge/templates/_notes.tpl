@@ -21,7 +21,7 @@ holds it equal to what the agent has.
 five: [5, 5]
 states: [11, 0]
 listeners: [3, 1]
-counters: [11, 0]
+counters: [13, 0]
 capacity: [11, 0]
 self: [44, 1]
 {{- end }}
