@@ -1,6 +1,7 @@
 //! The cases that git cannot carry: pipes, devices, sockets, links to nowhere, permissions.
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
@@ -58,7 +59,8 @@ impl Proc {
         // Such a user may not be let into the directory that the binary was built in.
         let program = self.root().join("tcpgauge");
         fs::copy(env!("CARGO_BIN_EXE_tcpgauge"), &program).unwrap();
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["snapshot", "--format", "json", "--proc-root"])
             .arg(self.root())
             .env_clear()
@@ -66,13 +68,16 @@ impl Proc {
             .gid(NOBODY)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        match child {
-            Ok(child) => Some(Snapshot::of(Finished::of(wait(child)))),
-            Err(error) => {
-                skip(test, &format!("cannot run as another user: {error}"));
-                None
+            .stderr(Stdio::piped());
+        loop {
+            match command.spawn() {
+                Ok(child) => return Some(Snapshot::of(Finished::of(wait(child)))),
+                // Another test's child was born while the copy was written, and has it open until it has become what it is to be.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {}
+                Err(error) => {
+                    skip(test, &format!("cannot run as another user: {error}"));
+                    return None;
+                }
             }
         }
     }
