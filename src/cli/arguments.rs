@@ -166,6 +166,8 @@ fn command() -> clap::Command {
         .about(ABOUT)
         .long_about(LONG_ABOUT)
         .after_help(AFTER_HELP)
+        // Of a flag that is given twice the last one counts: a wrapper gives one, and its user another.
+        .args_override_self(true)
         .arg(config_file())
         .args(settings::all().filter_map(argument))
         .subcommand(

@@ -145,6 +145,16 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
     assert_eq!(layered(four, nine, true), 175, "a flag over all");
 }
 
+/// A wrapper gives one, and its user another.
+#[test]
+fn of_a_flag_that_is_given_twice_the_last_one_counts() {
+    let (four, nine) = (&fixture("no_tcp6"), &fixture("closed_rows"));
+    let flags = ["--proc-root", four, "--proc-root", nine];
+    let mut command = tcpgauge(["snapshot", "--format", "json"]);
+    command.args(flags);
+    assert_eq!(total(command), 9);
+}
+
 #[test]
 fn the_file_that_a_flag_names_beats_the_one_that_the_environment_names() {
     let four = File::new(&format!("proc_root = {:?}\n", fixture("no_tcp6")));

@@ -19,6 +19,9 @@
 {{- if and $sends (not $endpoint) (not (include "tcpgauge.endpointElsewhere" .)) (not $localhost) }}
 {{- fail "tcpgauge: otlp.endpoint is missing: say where points are sent, for example --set otlp.endpoint=http://otel-collector.monitoring:4317, or give OTEL_EXPORTER_OTLP_ENDPOINT with extraEnv or extraEnvFrom" }}
 {{- end }}
+{{- if regexMatch "\\$\\(|\\{\\{" ($endpoint | replace "$(HOST_IP)" "") }}
+{{- fail (printf "tcpgauge: otlp.endpoint %q: the one thing that is put in is $(HOST_IP), the node's address" $endpoint) }}
+{{- end }}
 {{- if and (hasPrefix "unix:" $endpoint) (ne $values.otlp.protocol "grpc") }}
 {{- fail "tcpgauge: otlp.endpoint is a Unix socket, over which only otlp.protocol=grpc is spoken" }}
 {{- end }}
@@ -36,7 +39,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $own := list "TCPGAUGE_CONFIG" "TCPGAUGE_HOST_NAME" "POD_UID" "POD_NAME" "POD_NAMESPACE" "OTEL_RESOURCE_ATTRIBUTES" }}
+{{- $own := list "TCPGAUGE_CONFIG" "TCPGAUGE_HOST_NAME" "HOST_IP" "POD_UID" "POD_NAME" "POD_NAMESPACE" "OTEL_RESOURCE_ATTRIBUTES" }}
 {{- range $values.extraEnv }}
 {{- if has .name $own }}
 {{- fail (printf "tcpgauge: extraEnv gives %s, which the chart itself sets: more attributes go into resourceAttributes" .name) }}
@@ -56,6 +59,9 @@
 {{- if $values.culprits.enabled }}
 {{- if $sidecar }}
 {{- fail "tcpgauge: culprits.enabled is for mode=daemonset: it would give root to a container in a pod of yours" }}
+{{- end }}
+{{- if eq $values.spool.type "hostPath" }}
+{{- fail "tcpgauge: culprits.enabled and spool.type=hostPath: with culprits the agent is root without the capability to write where others own, and without it is 65534, so either would find the other's files closed; use spool.type=emptyDir" }}
 {{- end }}
 {{- if semverCompare "<1.30-0" .Capabilities.KubeVersion.Version }}
 {{- fail (printf "tcpgauge: culprits.enabled needs Kubernetes 1.30 (appArmorProfile), and this is %s" .Capabilities.KubeVersion.Version) }}
@@ -92,8 +98,15 @@
 {{- if and $values.networkPolicy.enabled $values.hostNetwork }}
 {{- fail "tcpgauge: networkPolicy.enabled has no effect with hostNetwork: no policy selects such pods" }}
 {{- end }}
-{{- if and $values.networkPolicy.enabled $sends (not $endpoint) (not $values.networkPolicy.extraEgress) }}
-{{- fail "tcpgauge: networkPolicy.enabled closes the way to a backend that only the environment names: allow it with networkPolicy.extraEgress" }}
+{{- if and $values.networkPolicy.enabled $sends (include "tcpgauge.endpointElsewhere" .) (not $values.networkPolicy.ports) (not $values.networkPolicy.extraEgress) }}
+{{- fail "tcpgauge: networkPolicy.enabled closes the way to a backend that the environment names: say its ports with networkPolicy.ports, or allow it with networkPolicy.extraEgress" }}
+{{- end }}
+{{- range $labels := list $values.commonLabels $values.podLabels }}
+{{- range list "app.kubernetes.io/name" "app.kubernetes.io/instance" }}
+{{- if hasKey $labels . }}
+{{- fail (printf "tcpgauge: the label %s is what selects the pods: it follows nameOverride and the release's name, and is not for commonLabels or podLabels" .) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- if not $sidecar }}

@@ -25,6 +25,14 @@
 {{- end }}
 - name: OTEL_RESOURCE_ATTRIBUTES
   value: {{ include "tcpgauge.resource" . | toJson }}
+{{- if include "tcpgauge.endpointOfNode" . }}
+- name: HOST_IP
+  valueFrom:
+    fieldRef:
+      fieldPath: status.hostIP
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .Values.otlp.endpoint | toJson }}
+{{- end }}
 {{- /* What no flag can give, where there is no file. */}}
 {{- if eq .Values.mode "sidecar" }}
 {{- with .Values.otlp.headers }}
@@ -88,6 +96,12 @@ httpGet:
   securityContext:
     {{- include "tcpgauge.securityContext" . | nindent 4 }}
   {{- if include "tcpgauge.answers" . }}
+  {{- if .Values.hostNetwork }}
+  ports:
+    # The scheduler sees by this that the node's port is taken.
+    - name: tcpgauge-health
+      containerPort: {{ .Values.health.port }}
+  {{- end }}
   livenessProbe:
     {{- include "tcpgauge.probe" (dict "root" . "path" "/livez" "when" .Values.livenessProbe) | nindent 4 }}
   {{- if eq .Values.mode "daemonset" }}
@@ -115,6 +129,10 @@ httpGet:
 - name: tcpgauge-proc
   mountPath: /host/proc
   readOnly: true
+{{- if and .Values.culprits.enabled (semverCompare ">=1.31-0" .Capabilities.KubeVersion.Version) }}
+  # What is mounted below it too: this user is root.
+  recursiveReadOnly: IfPossible
+{{- end }}
 {{- if .Values.scope.pods }}
 - name: tcpgauge-names
   mountPath: /var/log/containers
@@ -150,7 +168,7 @@ httpGet:
 {{- if eq .Values.mode "daemonset" }}
 - name: tcpgauge-config
   configMap:
-    name: {{ include "tcpgauge.fullname" . }}
+    name: {{ include "tcpgauge.fullname" . | quote }}
 {{- end }}
 {{- if include "tcpgauge.ofNode" . }}
 - name: tcpgauge-proc
@@ -170,34 +188,35 @@ httpGet:
     sources:
       {{- range $header, $secret := . }}
       - secret:
-          name: {{ $secret.name }}
+          name: {{ $secret.name | quote }}
           items:
-            - key: {{ $secret.key }}
-              path: {{ $header }}
+            - key: {{ $secret.key | quote }}
+              path: {{ $header | quote }}
       {{- end }}
 {{- end }}
 {{- with .Values.otlp.tls.ca }}
 - name: tcpgauge-ca
   {{- if .secret }}
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
   {{- else }}
   configMap:
-    name: {{ .configMap }}
+    name: {{ .configMap | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.otlp.tls.client }}
 - name: tcpgauge-client
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
 {{- end }}
 {{- if eq .Values.spool.type "emptyDir" }}
 - name: tcpgauge-spool
-  emptyDir: {}
+  emptyDir:
+    sizeLimit: {{ .Values.spool.sizeLimit | quote }}
 {{- else if eq .Values.spool.type "hostPath" }}
 - name: tcpgauge-spool
   hostPath:
-    path: {{ .Values.spool.hostPath }}
+    path: {{ .Values.spool.hostPath | quote }}
     type: Directory
 {{- end }}
 {{- with .Values.extraVolumes }}

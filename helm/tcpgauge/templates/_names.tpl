@@ -21,18 +21,20 @@
 {{- end }}
 
 {{- define "tcpgauge.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "tcpgauge.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "tcpgauge.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "tcpgauge.labels" -}}
+{{- $own := include "tcpgauge.ownLabels" . | fromYaml }}
+{{- toYaml (mergeOverwrite $own .Values.commonLabels) }}
+{{- end }}
+
+{{- define "tcpgauge.ownLabels" -}}
 {{ include "tcpgauge.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | quote }}
 {{- end }}
 
 {{- define "tcpgauge.serviceAccountName" -}}

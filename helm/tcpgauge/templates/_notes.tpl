@@ -33,6 +33,13 @@ self: [44, 1]
 {{- $of := include "tcpgauge.seriesOf" . | fromYaml }}
 {{- if $config.split_network_type }}{{ $_ := set $of "states" (list 22 0) }}{{ end }}
 {{- if $config.pods_states }}{{ $_ := set $of "states" (list (first $of.states) (first $of.states)) }}{{ end }}
+{{- if $config.listener_ports }}
+{{- $ports := splitList "," ($config.listener_ports | toString) | len }}
+{{- $_ := set $of "listeners" (list (add (first $of.listeners) (mul 2 $ports)) (last $of.listeners)) }}
+{{- end }}
+{{- if $config.port_destinations }}
+{{- $_ := set $of "capacity" (list (add (first $of.capacity) ($config.port_destinations | int) -1) (last $of.capacity)) }}
+{{- end }}
 {{- $alone := 0 }}
 {{- $pod := 0 }}
 {{- range $group, $series := $of }}

@@ -28,6 +28,11 @@ self
 {{- end }}
 {{- end }}
 
+{{/* `true` where the backend is on each node: only the kubelet can put the node's address into `otlp.endpoint`, and it does so in variables. */}}
+{{- define "tcpgauge.endpointOfNode" -}}
+{{- if contains "$(HOST_IP)" .Values.otlp.endpoint }}true{{ end }}
+{{- end }}
+
 {{/* `true` where the kubelet is answered. In an application's pod the listener, and what probes leave in TIME_WAIT, would be counted. */}}
 {{- define "tcpgauge.answers" -}}
 {{- if and .Values.health.enabled (include "tcpgauge.ofNode" .) }}true{{ end }}
@@ -47,13 +52,21 @@ values, and the agent reads any setting from a string.
 {{- $_ := set $settings "proc_root" "/host/proc" }}
 {{- end }}
 {{- if .Values.culprits.enabled }}
-{{- $_ := set $settings "metrics" (printf "%s,culprits" (include "tcpgauge.setting" (dict "root" . "key" "metrics"))) }}
+{{- $groups := splitList "," (nospace (include "tcpgauge.setting" (dict "root" . "key" "metrics"))) }}
+{{- $_ := set $settings "metrics" (append $groups "culprits" | uniq | join ",") }}
 {{- end }}
+{{- if not (include "tcpgauge.endpointOfNode" .) }}
 {{- with .Values.otlp.endpoint }}
 {{- $_ := set $settings "endpoint" . }}
 {{- end }}
+{{- end }}
+{{- /* A flag counts more than the environment, so in a sidecar there is none for what is the agent's default anyway. */}}
+{{- if or (eq .Values.mode "daemonset") (ne .Values.otlp.protocol "grpc") }}
 {{- $_ := set $settings "protocol" .Values.otlp.protocol }}
+{{- end }}
+{{- if or (eq .Values.mode "daemonset") (ne .Values.otlp.compression "none") }}
 {{- $_ := set $settings "compression" .Values.otlp.compression }}
+{{- end }}
 {{- with .Values.otlp.tls.ca }}
 {{- $_ := set $settings "certificate" (printf "/etc/tcpgauge/ca/%s" (.key | default "ca.crt")) }}
 {{- end }}
@@ -77,7 +90,7 @@ values, and the agent reads any setting from a string.
 {{/* Where each header that a Secret holds is in the container. */}}
 {{- define "tcpgauge.headerFiles" -}}
 {{- range $name, $secret := .Values.otlp.headersFromSecrets }}
-{{ $name }}: /etc/tcpgauge/headers/{{ $name }}
+{{ $name | quote }}: {{ printf "/etc/tcpgauge/headers/%s" $name | quote }}
 {{- end }}
 {{- end }}
 
@@ -120,7 +133,7 @@ sdk_disabled = {{ .Values.config.sdk_disabled }}
 {{- define "tcpgauge.pairs" -}}
 {{- $pairs := list }}
 {{- range $name, $value := . }}
-{{- $pairs = append $pairs (printf "%s=%s" $name ($value | toString | urlquery | replace "+" "%20")) }}
+{{- $pairs = append $pairs (printf "%s=%s" $name (kindIs "float64" $value | ternary ($value | toJson) ($value | toString) | urlquery | replace "+" "%20")) }}
 {{- end }}
 {{- join "," $pairs }}
 {{- end }}
