@@ -96,7 +96,6 @@ fn what_is_not_understood_ends_with_64_and_is_said_on_stderr() {
         (&["snapshot", "extra"], "extra"),
         (&["metrics", "--format", "xml"], "markdown"),
         (&["run", "--interval"], "--interval"),
-        (&["run", "--interval", "5s", "--interval", "6s"], "multiple"),
         (&["--headers", "a=b"], "--headers"),
     ] {
         let run = finish(tcpgauge(arguments.iter().copied()));
