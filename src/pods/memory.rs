@@ -94,7 +94,12 @@ impl Memory {
             .holders
             .as_ref()
             .is_some_and(|found| found.total() > 0);
-        let still = still.filter(|_| counted.is_complete() && !has_holders);
+        // A service that hangs lets its queue stand as it is, and that it does is what somebody wants to know.
+        let has_queue = details
+            .listeners
+            .longest
+            .is_some_and(|queue| queue.length > 0);
+        let still = still.filter(|_| counted.is_complete() && !has_holders && !has_queue);
         self.details = Some(details);
         self.anchor = still.map(|everything| {
             let anchor = Anchor {

@@ -1,7 +1,7 @@
 //! Hold: what was read stands while no counter moves. What moves none, and what of it could be mistaken.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, Shutdown};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -85,6 +85,28 @@ fn without_gates_everything_is_read_at_every_tick() {
             assert_eq!((told.gate, told.table), (Gate::Read, Some(space.truth())));
         }
         assert_eq!(watch.pods().stats.skipped_tables, 0);
+    });
+}
+
+/// Whose service hangs moves no counter, and the queue must be seen each time.
+#[test]
+fn connections_that_wait_to_be_accepted_are_read_at_every_tick() {
+    let name = "holds::connections_that_wait_to_be_accepted_are_read_at_every_tick";
+    in_fresh_namespace(name, |_| {
+        let space = Space::new();
+        let (server, client) = space.enter(|| {
+            let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+            (server, client)
+        });
+        let mut watch = Watch::of(&space);
+        for _ in 0..4 {
+            assert_eq!(watch.tick().gate, Gate::Read);
+        }
+        let _accepted = space.enter(|| server.accept().unwrap());
+        assert_eq!(watch.tick().gate, Gate::Read);
+        assert_eq!(watch.tick().gate, Gate::Hold);
+        drop(client);
     });
 }
 
@@ -176,20 +198,20 @@ fn what_a_listener_is_like_is_not_told_and_does_not_keep_it_from_standing() {
     let name = "holds::what_a_listener_is_like_is_not_told_and_does_not_keep_it_from_standing";
     in_fresh_namespace(name, |_| {
         let space = Space::new();
-        let (elsewhere, queued, mut kept) = space.enter(|| {
-            let queued = listener();
-            let client = crate::listener::connect(queued.address);
-            (listener(), queued, vec![client])
+        let (elsewhere, roomy, mut kept) = space.enter(|| {
+            let roomy = listener();
+            let client = crate::listener::connect(roomy.address);
+            let server = roomy.accept();
+            (listener(), roomy, vec![client, server])
         });
         let mut watch = Watch::of(&space);
         let read = watch.tick();
         assert_eq!(read.sockets, sum([("established", 2), ("listen", 2)]));
         space.enter(|| {
-            // Another port, nothing left in the accept queue, and less room in it.
+            // Another port, and less room in an accept queue.
             drop(elsewhere);
             kept.push(listener().socket);
-            kept.push(queued.accept());
-            queued.socket.listen(1).unwrap();
+            roomy.socket.listen(1).unwrap();
         });
         let told = watch.tick();
         assert_eq!(told.gate, Gate::Hold);
