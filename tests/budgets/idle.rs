@@ -9,8 +9,9 @@ use crate::agent::Agent;
 const WAKEUPS: u64 = 1;
 const WATCHED_FOR: Duration = Duration::from_secs(3);
 
-/// The one that drives everything, the reader, the writer, and one worker of the runtime.
-const THREADS: usize = 4;
+/// The one that drives everything, the reader, the writer, and one worker of the runtime; a second one where two looks at files
+/// overlapped at the start, which ends after ten seconds without work.
+const THREADS: usize = 5;
 
 #[test]
 fn an_agent_between_two_readings_does_nothing() {
