@@ -87,6 +87,7 @@ pub async fn run(
             cpu: cpu(),
             resident_bytes,
             delivery: shipping.as_ref().and_then(Shipping::stats),
+            events_dropped: None,
         });
         source.log(&sample);
         gates.log(&sample);

@@ -15,7 +15,7 @@ use crate::counters::{Capacity, Counters, Wanted, Watch};
 use crate::pods::engine::Engine;
 use crate::pods::node::ProcNode;
 use crate::pods::{self, Pods};
-use crate::ports::{self, Ports};
+use crate::ports::{self, Look};
 use crate::source::chosen::Chosen;
 use crate::source::{Fault, Options, ReadError, Reading, Scope, namespace};
 
@@ -49,8 +49,8 @@ pub struct Seen {
     pub counters: Option<Result<Counters, Fault>>,
     /// What the host has room for, where that is wanted and the host could be read.
     pub capacity: Option<Capacity>,
-    /// The ports in use, where they are wanted and were counted.
-    pub ports: Result<Option<Ports>, Fault>,
+    /// The ports in use, where they are wanted.
+    pub ports: Result<Look, Fault>,
 }
 
 /// With the thread that saw it.
@@ -142,7 +142,7 @@ impl Reader<Moment, OfSource> {
                     (Some(watch), Ok(reading)) => {
                         watch.look(now, reading, |mut see| source.show(reading, stop, &mut see))
                     }
-                    _ => Ok(None),
+                    _ => Ok(Look::Untold),
                 };
                 // Whatever keeps the host from being read is true of these as well.
                 let is_there = is_host && sockets.is_ok();

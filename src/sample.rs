@@ -3,14 +3,18 @@
 mod json;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::counters::{Capacity, Counters};
-use crate::culprits::Culprits;
+use crate::culprits::{Culprits, Whose};
 use crate::pods::Pods;
-use crate::ports::Ports;
+use crate::ports::{Look, Ports};
 use crate::source::{Counted, Fault, ReadError, Reading};
 use crate::tcp::State;
+
+/// Below this share of their range ports are not counted, in percent.
+pub const PORTS_MATTER_FROM: f64 = 100.0 * crate::ports::MATTERS_FROM;
 
 /// All that one tick saw, faults included.
 #[derive(Clone, Debug)]
@@ -31,8 +35,25 @@ pub struct Sample {
     pub culprits: Option<Culprits>,
     /// The ports in use toward one destination, where they were counted with this sample.
     pub ports: Option<Ports>,
+    /// The share of its range that they can be toward any destination, where they were not counted because that is so little.
+    pub ports_at_most: Option<f64>,
+    /// What stands of alerts, where there are any.
+    pub alerts: Option<Vec<Standing>>,
     /// How the agent is, where it is one that samples.
     pub vitals: Option<Vitals>,
+}
+
+/// Whether an alert stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The name of its rule.
+    pub rule: Arc<str>,
+    /// How much it matters, in a word.
+    pub severity: &'static str,
+    /// Of whose sockets.
+    pub whose: Whose,
+    /// Whether it does. Of pods only those are told of that do.
+    pub stands: bool,
 }
 
 /// How the agent is: what it tells of itself with a sample. Counters are of all the time since it started.
@@ -48,6 +69,8 @@ pub struct Vitals {
     pub resident_bytes: Option<u64>,
     /// How delivery is, where something is delivered.
     pub delivery: Option<Delivery>,
+    /// How many events were dropped, where events are sent.
+    pub events_dropped: Option<u64>,
 }
 
 /// What waits to be delivered and what became of the rest. Records are samples.
@@ -86,6 +109,8 @@ impl Sample {
             capacity: None,
             culprits: None,
             ports: None,
+            ports_at_most: None,
+            alerts: None,
             vitals: None,
         }
     }
@@ -103,9 +128,11 @@ impl Sample {
     }
 
     /// Puts in the ports in use.
-    pub fn add_ports(&mut self, ports: Result<Option<Ports>, Fault>) {
+    pub fn add_ports(&mut self, ports: Result<Look, Fault>) {
         match ports {
-            Ok(ports) => self.ports = ports,
+            Ok(Look::Counted(ports)) => self.ports = Some(ports),
+            Ok(Look::Few(most)) => self.ports_at_most = Some(most),
+            Ok(Look::Untold) => {}
             Err(fault) => self.faults.push(fault),
         }
     }
@@ -185,4 +212,26 @@ pub fn format_time(time: SystemTime) -> String {
         |_| "a time out of range".to_owned(),
         |time| format!("{time:.3}"),
     )
+}
+
+/// `text` on one line, and without what a terminal would act on: names and files can hold anything.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    // What turns the direction of text has what comes after it read backwards.
+    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(|c: char| c.is_control() || turns(c), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_a_stranger_wrote_moves_no_cursor_and_turns_no_text() {
+        assert_eq!(
+            plain("a\nb\u{1b}[2Jc\u{9b}1Ad\u{202e}e\u{2067}f"),
+            "a b [2Jc 1Ad e f"
+        );
+        assert_eq!(plain("größer 大"), "größer 大");
+    }
 }

@@ -61,7 +61,7 @@ fn holders(groups: &[(Option<u32>, Endpoint, u64, &[u64])], rest: u64) -> Holder
             uid: *uid,
             endpoint: *endpoint,
         };
-        holders.groups.insert(holder, held);
+        holders.groups.insert(holder, Box::new(held));
     }
     holders
 }
@@ -230,7 +230,7 @@ fn a_sample_has_a_bounded_number_of_groups() {
                 sockets: 2,
                 ..Held::default()
             };
-            holders.groups.insert(holder, held);
+            holders.groups.insert(holder, Box::new(held));
         }
         holders
     };
@@ -261,7 +261,7 @@ fn any_holders() -> impl Strategy<Value = (u64, Option<Holders>)> {
                 inodes,
                 ..Held::default()
             };
-            all.groups.insert(Holder { uid, endpoint }, held);
+            all.groups.insert(Holder { uid, endpoint }, Box::new(held));
         }
         let total = all.total().saturating_add_signed(more);
         (total, is_known.then_some(all))

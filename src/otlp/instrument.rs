@@ -40,6 +40,7 @@ impl Options {
             ports: Arc::clone(&self.listener_ports),
             state: culprits.then_some(State::CloseWait),
             inodes: culprits,
+            listening: false,
         }
     }
 

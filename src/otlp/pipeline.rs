@@ -261,6 +261,7 @@ mod tests {
                 rejected_points: 18,
                 spool_lost: Some(19),
             }),
+            events_dropped: None,
         });
         pipeline.export(sample).unwrap();
         let request = ExportMetricsServiceRequest::decode(&sent.lock().unwrap()[..]).unwrap();

@@ -10,12 +10,12 @@ use super::called::Called;
 use super::memory::{Memory, Terms};
 use super::names::Names;
 use super::node::{LookError, Node};
-use super::owners::{Shown, Sum, Table, Told};
+use super::owners::{Shown, Sum, Table};
 use super::plan::{self, Candidate, Turn};
 use super::spaces::{Space, Spaces};
 use super::tables;
 use super::whose::Key;
-use super::{Options, Owner, PodReading, Pods, Stats};
+use super::{Options, Owner, Pods, Stats};
 use crate::source::Fault;
 use crate::source::details::Watcher;
 use crate::source::proc_root::NamespaceId;
@@ -310,7 +310,7 @@ impl<N: Node> Engine<N> {
             others,
             summed,
         } = self.shown.choose(self.options.most, sums.into_iter());
-        stats.summed = summed;
+        stats.summed = summed.len() as u64;
         let stats = *stats;
         if let Some((key, fault)) = failed.first() {
             faults.push(Fault {
@@ -326,30 +326,23 @@ impl<N: Node> Engine<N> {
             .into_iter()
             .map(|(key, sum)| (self.called.owner(&key), sum));
         let others = others.map(|sum| (Owner::Other, sum));
-        let readings = owners
-            .chain(others)
-            .filter_map(|(owner, sum)| {
-                let Told {
-                    counted,
-                    gate,
-                    age,
-                    details,
-                } = sum.told?;
-                Some(PodReading {
-                    owner,
-                    counted,
-                    gate,
-                    age,
-                    details,
-                })
-            })
-            .collect();
+        let mut readings = Vec::new();
+        let mut unread = Vec::new();
+        for (owner, sum) in owners.chain(others) {
+            match sum.told {
+                Some(told) => readings.push(told.of(owner)),
+                None => unread.push(owner),
+            }
+        }
         let gates_off = match &self.proof {
             Some((_, Err(why))) => Some(Arc::clone(why)),
             _ => None,
         };
+        let summed = summed.iter().map(|key| self.called.owner(key)).collect();
         Pods {
             readings,
+            unread,
+            summed,
             faults,
             gates_off,
             stats,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::Gate;
+use super::super::{Gate, Owner};
 use super::machine::{Call, Serial, counts};
 use super::simulation::{INTERVAL, Simulation, listeners, told};
 
@@ -92,6 +92,10 @@ fn when_the_budget_is_short_the_longest_waiting_goes_first_and_all_are_told_at_l
             }
         }
         gaps += 110 - found.readings.len() as u64;
+        // Who is there and was not told of is said to be, so that nobody takes it for one that has ended.
+        let mut unread = found.unread.iter();
+        assert!(unread.all(|owner| !found.readings.iter().any(|told| told.owner == *owner)));
+        assert_eq!(found.readings.len() + found.unread.len(), 110);
         assert_eq!(
             (found.stats.gaps_budget, found.stats.gaps_failed),
             (gaps, 0)
@@ -291,6 +295,14 @@ fn the_busiest_have_names_and_keep_them_while_nobody_is_much_busier() {
         (listeners(&found, &name(10)), found.stats.summed),
         (None, 10)
     );
+    // They are there, and told to be: who is in none of the three has ended.
+    let uids = found.summed.iter().map(|owner| match owner {
+        Owner::Pod { uid, .. } => uid.to_string(),
+        other => other.to_string(),
+    });
+    let uids: Vec<_> = uids.collect();
+    assert_eq!(uids.len(), 10);
+    assert!(uids.contains(&name(10)), "{uids:?}");
 }
 
 #[test]

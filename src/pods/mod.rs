@@ -149,8 +149,12 @@ pub struct PodReading {
 /// What one tick tells of all pods.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pods {
-    /// By owner, each once. An owner that is not here was not counted: a gap, or it has ended.
+    /// By owner, each once.
     pub readings: Vec<PodReading>,
+    /// Who is there and was not counted: gaps.
+    pub unread: Vec<Owner>,
+    /// Who is counted in [`Owner::Other`] for want of room. Who is in none of the three has ended.
+    pub summed: Vec<Owner>,
     /// What is missing.
     pub faults: Vec<Fault>,
     /// Why every pod is read, where gates are wanted and not possible.

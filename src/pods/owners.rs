@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Gate;
 use super::whose::Key;
+use super::{Gate, Owner, PodReading};
 use crate::source::{Counted, Details, Sockets};
 
 /// What is known of one namespace at a tick.
@@ -14,6 +14,19 @@ pub(super) struct Told {
     pub(super) gate: Gate,
     pub(super) age: Duration,
     pub(super) details: Option<Details>,
+}
+
+impl Told {
+    /// The same, of whom it is.
+    pub(super) fn of(self, owner: Owner) -> PodReading {
+        PodReading {
+            owner,
+            counted: self.counted,
+            gate: self.gate,
+            age: self.age,
+            details: self.details,
+        }
+    }
 }
 
 /// One owner's namespaces together.
@@ -36,15 +49,28 @@ impl Sum {
             counted: together(one.counted, other.counted),
             gate: one.gate.max(other.gate),
             age: one.age.max(other.age),
-            details: one.details.zip(other.details).map(|(mut one, other)| {
-                one.merge(other);
-                one
-            }),
+            details: both(one.details, other.details),
         });
         Self {
             told,
             size: self.size.saturating_add(other.size),
         }
+    }
+}
+
+/// What was seen in two namespaces of one owner.
+///
+/// A gate holds only where no queue is and nobody is looked for, so there is nothing to be added; but its listeners have names that nobody told.
+fn both(one: Option<Details>, other: Option<Details>) -> Option<Details> {
+    match (one, other) {
+        (Some(mut one), Some(other)) => {
+            one.merge(other);
+            Some(one)
+        }
+        (one, other) => one.or(other).map(|read| Details {
+            listening: None,
+            ..read
+        }),
     }
 }
 
@@ -90,8 +116,8 @@ pub(super) struct Table {
     pub(super) owners: BTreeMap<Key, Sum>,
     /// Nothing where there are no others.
     pub(super) others: Option<Sum>,
-    /// How many owners are among the others for want of room.
-    pub(super) summed: u64,
+    /// Who is among the others for want of room.
+    pub(super) summed: Vec<Key>,
 }
 
 impl Shown {
@@ -140,7 +166,7 @@ impl Shown {
             .partition(|(key, _)| self.0.contains(key));
         table.owners = shown;
         let rest: BTreeMap<Key, Sum> = rest;
-        table.summed = rest.len() as u64;
+        table.summed = rest.keys().cloned().collect();
         for sum in rest.into_values() {
             table.others = Some(match table.others {
                 Some(others) => others.and(sum),
@@ -148,5 +174,56 @@ impl Shown {
             });
         }
         table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::details::{Endpoint, Held, Holder, Holders};
+    use crate::tcp::Counts;
+
+    fn space(gate: Gate, details: Option<Details>) -> Sum {
+        let both = Counts::default();
+        let told = Told {
+            counted: Counted::of(Sockets::Together { both }),
+            gate,
+            age: Duration::ZERO,
+            details,
+        };
+        Sum::of(Some(told), 0)
+    }
+
+    #[test]
+    fn who_holds_sockets_in_one_namespace_is_told_of_though_another_was_merely_looked_at() {
+        let holder = Holder {
+            uid: Some(26),
+            endpoint: Endpoint::Local(8080),
+        };
+        let held = Held {
+            sockets: 54,
+            ..Held::default()
+        };
+        let read = || {
+            let holders = Holders {
+                groups: [(holder, Box::new(held.clone()))].into(),
+                rest: 0,
+            };
+            let details = Details {
+                holders: Some(holders),
+                listening: Some([].into()),
+                ..Details::default()
+            };
+            space(Gate::Read, Some(details))
+        };
+        let looked_at = || space(Gate::Hold, None);
+        for sum in [read().and(looked_at()), looked_at().and(read())] {
+            let details = sum.told.unwrap().details.unwrap();
+            assert_eq!(details.holders.unwrap().total(), 54);
+            // Which ports the other listens on nobody has said.
+            assert_eq!(details.listening, None);
+        }
+        let neither = looked_at().and(looked_at());
+        assert_eq!(neither.told.unwrap().details, None);
     }
 }

@@ -28,8 +28,8 @@ const PAUSE: Duration = Duration::from_secs(290);
 /// What has taken longer than a reading may has cost a reading, so it is not tried again soon.
 const LONG_PAUSE: Duration = Duration::from_hours(1);
 
-/// Below this share of the range nobody needs to know more, in percent.
-pub const MATTERS_FROM_PERCENT: u64 = 50;
+/// Below this share of the range nobody needs to know more.
+pub const MATTERS_FROM: f64 = 0.5;
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,17 @@ pub struct Ports {
     pub usage: Usage,
     /// Whether destinations are told of by their names.
     pub told: Told,
+}
+
+/// What a look gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// They were counted.
+    Counted(Ports),
+    /// They cannot matter: toward no destination can more than this share of the range be in use, for there are no more sockets.
+    Few(f64),
+    /// Nothing: it is not due, or not known.
+    Untold,
 }
 
 /// How many ports are in use toward whom.
@@ -110,14 +121,17 @@ impl Ports {
     ///
     /// No more than all, for no two sockets have both ends in common; but a table that changes while it is read can show one twice.
     #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "there are no more ports than 65535"
-    )]
     pub fn share(&self, ports: u64) -> f64 {
-        let size = self.range.size();
-        ports.min(size) as f64 / size as f64
+        share(ports, self.range.size())
     }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there are no more ports than 65535"
+)]
+fn share(ports: u64, size: u64) -> f64 {
+    ports.min(size) as f64 / size as f64
 }
 
 /// Finds out how many ports are in use, when that is due.
@@ -145,7 +159,7 @@ impl Watch {
         }
     }
 
-    /// What there is to tell with `reading`, taken at `now`; nothing where it cannot matter, is not due, or the range is not known.
+    /// What there is to tell with `reading`, taken at `now`.
     ///
     /// `pass` shows each socket, listeners of a family before its others, and says what it counted.
     pub fn look(
@@ -153,16 +167,19 @@ impl Watch {
         now: Instant,
         reading: &Reading,
         pass: impl FnOnce(&mut dyn FnMut(&Socket<'_>)) -> Result<Counted, ReadError>,
-    ) -> Result<Option<Ports>, Fault> {
+    ) -> Result<Look, Fault> {
         if !reading.counted.is_trusted() {
-            return Ok(None);
+            return Ok(Look::Untold);
         }
-        let waits = self.next.is_some_and(|next| now < next);
-        if self.options.when == When::Due && (waits || !self.can_matter(now, &reading.counted)) {
-            return Ok(None);
+        if self.options.when == When::Due {
+            match self.most(now, &reading.counted) {
+                Some(most) if most < MATTERS_FROM => return Ok(Look::Few(most)),
+                Some(_) if self.next.is_none_or(|next| now >= next) => {}
+                _ => return Ok(Look::Untold),
+            }
         }
         let Ok(range) = Range::find(&self.root, self.scope, self.options.range.as_ref()) else {
-            return Ok(None);
+            return Ok(Look::Untold);
         };
         let mut census = Census::new(&range);
         let counted = pass(&mut |socket| census.see(socket));
@@ -170,10 +187,10 @@ impl Watch {
         self.next = Some(now + if is_stopped { LONG_PAUSE } else { PAUSE });
         let counted = counted.map_err(|error| error.fault())?;
         if !counted.is_trusted() {
-            return Ok(None);
+            return Ok(Look::Untold);
         }
         let usage = census.end(self.options.destinations.max(1));
-        Ok(Some(Ports {
+        Ok(Look::Counted(Ports {
             range,
             usage,
             told: if self.options.destinations == 0 {
@@ -184,8 +201,8 @@ impl Watch {
         }))
     }
 
-    /// Whether so many ports could be in use toward one destination that somebody should know.
-    fn can_matter(&mut self, now: Instant, counted: &Counted) -> bool {
+    /// Which share of the range can be in use toward one destination at most; nothing where the range is not known.
+    fn most(&mut self, now: Instant, counted: &Counted) -> Option<f64> {
         let size = match self.size {
             Some((size, until)) if now < until => size,
             _ => {
@@ -195,7 +212,7 @@ impl Watch {
                 size
             }
         };
-        size > 0 && most(counted) * 100 >= size * MATTERS_FROM_PERCENT
+        (size > 0).then(|| share(most(counted), size))
     }
 }
 

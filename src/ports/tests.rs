@@ -71,14 +71,22 @@ fn watch(root: &Path, when: When) -> Watch {
     Watch::new(options, ProcRoot::new(root), Scope::Own)
 }
 
-/// What is told at `now`.
+/// The ports that are told of at `now`.
 fn look(watch: &mut Watch, root: &Path, now: Instant, stop: &AtomicBool) -> Option<Ports> {
+    match looked(watch, root, now, stop) {
+        Look::Counted(ports) => Some(ports),
+        Look::Few(_) | Look::Untold => None,
+    }
+}
+
+/// What is told at `now`.
+fn looked(watch: &mut Watch, root: &Path, now: Instant, stop: &AtomicBool) -> Look {
     let mut ways = ways(root);
     let reading = ways.take(Source::Text, &GO_ON).unwrap();
     let found = watch.look(now, &reading, |mut see| {
         ways.show(Source::Text, stop, &mut see)
     });
-    found.unwrap_or_default()
+    found.unwrap_or(Look::Untold)
 }
 
 fn usage(rows: &[Row], range: &str, reserved: &str) -> Usage {
@@ -215,12 +223,29 @@ fn sockets_are_looked_at_only_where_they_could_fill_half_of_the_range() {
     let few = root(&rows, "40000 40009", "\n");
     let mut watch = watch(few.path(), When::Due);
     let start = now();
-    assert_eq!(look(&mut watch, few.path(), start, &GO_ON), None);
+    // Four sockets for ten ports.
+    let few_ports = Look::Few(0.4);
+    assert_eq!(looked(&mut watch, few.path(), start, &GO_ON), few_ports);
 
     rows.push((80, 2, 447, ESTABLISHED));
     std::fs::write(few.path().join("self/net/tcp"), table(&rows)).unwrap();
     let ports = look(&mut watch, few.path(), start, &GO_ON).unwrap();
     assert_eq!(ports.usage, counted(vec![destination(2, 443, 1)]));
+
+    // Not due, but few need not wait.
+    let soon = start + SECONDS_30;
+    assert_eq!(looked(&mut watch, few.path(), soon, &GO_ON), Look::Untold);
+    rows.pop();
+    std::fs::write(few.path().join("self/net/tcp"), table(&rows)).unwrap();
+    assert_eq!(looked(&mut watch, few.path(), soon, &GO_ON), few_ports);
+}
+
+#[test]
+fn where_the_range_is_not_known_few_sockets_tell_nothing() {
+    let root = root(&[(40_000, 2, 443, ESTABLISHED)], "", "\n");
+    let mut watch = watch(root.path(), When::Due);
+    let found = looked(&mut watch, root.path(), now(), &GO_ON);
+    assert_eq!(found, Look::Untold);
 }
 
 #[test]

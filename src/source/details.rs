@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::listening::{self, Gathered};
+pub use super::listening::{Listening, MOST_LISTENING};
 pub use super::port_set::Ports;
 use super::socket::Socket;
 use crate::tcp::{Family, State};
@@ -34,6 +36,8 @@ pub struct Attention {
     pub state: Option<State>,
     /// Whether the inodes of those sockets are wanted, by which processes can be found.
     pub inodes: bool,
+    /// Whether the ports that are listened on are wanted.
+    pub listening: bool,
 }
 
 /// What was seen besides the counts.
@@ -43,6 +47,8 @@ pub struct Details {
     pub listeners: Listeners,
     /// Who holds the sockets in the state that was asked for.
     pub holders: Option<Holders>,
+    /// The ports that are listened on, in order, each once; nothing where they are not wanted, or more than [`MOST_LISTENING`].
+    pub listening: Option<Arc<[Listening]>>,
 }
 
 /// The listeners of a namespace.
@@ -79,8 +85,8 @@ impl AcceptQueue {
 /// Sockets in one state, grouped by who holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holders {
-    /// The groups.
-    pub groups: BTreeMap<Holder, Held>,
+    /// The groups. Most pods have one or two, and a tree has room for eleven: of pointers, then.
+    pub groups: BTreeMap<Holder, Box<Held>>,
     /// Sockets of small groups, where there are more than [`MOST_GROUPS`]. Some can be of a group that is there.
     pub rest: u64,
 }
@@ -135,10 +141,12 @@ impl Holders {
         if !is_known && self.groups.len() >= MOST_GROUPS {
             self.make_room();
         }
-        let group = self.groups.entry(holder).or_insert_with(|| Held {
-            peer: held.peer,
-            place: held.place,
-            ..Held::default()
+        let group = self.groups.entry(holder).or_insert_with(|| {
+            Box::new(Held {
+                peer: held.peer,
+                place: held.place,
+                ..Held::default()
+            })
         });
         group.sockets += held.sockets;
         group.received += held.received;
@@ -182,7 +190,7 @@ impl Holders {
         for (holder, held) in all {
             let endpoint =
                 shared(&holder, &held).map_or(holder.endpoint, |(_, port)| Endpoint::Local(port));
-            self.add(Holder { endpoint, ..holder }, held);
+            self.add(Holder { endpoint, ..holder }, *held);
         }
         sharing.into_keys().map(|(_, place)| place).collect()
     }
@@ -192,11 +200,13 @@ impl Details {
     /// Puts in what was seen in another namespace of the same owner.
     pub fn merge(&mut self, other: Self) {
         self.listeners.merge(&other.listeners);
+        let listening = self.listening.take().zip(other.listening);
+        self.listening = listening.and_then(|(one, more)| listening::together(&one, &more));
         match (&mut self.holders, other.holders) {
             (Some(holders), Some(more)) => {
                 holders.rest += more.rest;
                 for (holder, held) in more.groups {
-                    holders.add(holder, held);
+                    holders.add(holder, *held);
                 }
             }
             (holders, more) => *holders = holders.take().or(more),
@@ -249,6 +259,7 @@ pub struct Watcher {
     listening: [Ports; 2],
     inodes: usize,
     gathered: u32,
+    ports: Gathered,
     details: Details,
 }
 
@@ -261,6 +272,7 @@ impl Watcher {
             listening: [Ports::default(), Ports::default()],
             inodes: 0,
             gathered: 0,
+            ports: Gathered::default(),
             details: Details::default(),
         }
     }
@@ -270,6 +282,7 @@ impl Watcher {
         self.details = Details::default();
         self.inodes = 0;
         self.gathered = 0;
+        self.ports.begin();
         if self.attention.state.is_some() {
             self.listening.iter_mut().for_each(Ports::clear);
             self.details.holders = Some(Holders::default());
@@ -279,6 +292,7 @@ impl Watcher {
     /// Gives what was seen.
     pub fn end(&mut self) -> Details {
         self.gather();
+        self.details.listening = self.attention.listening.then(|| self.ports.end()).flatten();
         std::mem::take(&mut self.details)
     }
 
@@ -302,6 +316,9 @@ impl Watcher {
         self.details.listeners.see(queue, &self.attention.ports);
         if self.attention.state.is_some() {
             self.listening(socket.family).insert(queue.port);
+        }
+        if self.attention.listening {
+            self.ports.see(socket);
         }
     }
 

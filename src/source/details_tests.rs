@@ -139,6 +139,7 @@ fn attention(ports: &[u16]) -> Attention {
         ports: ports.into(),
         state: Some(State::CloseWait),
         inodes: true,
+        listening: false,
     }
 }
 
@@ -369,3 +370,6 @@ fn a_group_of_two_namespaces_has_other_peers_if_either_has_or_they_differ() {
 
 #[path = "details_bounds_tests.rs"]
 mod bounds;
+
+#[path = "listening_tests.rs"]
+mod listening;

@@ -7,6 +7,7 @@ pub mod counters;
 pub mod details;
 pub mod diag;
 mod error;
+mod listening;
 pub mod namespace;
 mod place;
 mod port_set;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use procfs::FromRead;
 use procfs::process::{Stat, StatFlags, StatM, Status};
@@ -55,6 +56,24 @@ impl Namespace {
             is_a_containers,
         })
     }
+}
+
+/// What tells the namespace that `scope` reads from any other that an agent of this scope may read on the same machine, one after the other.
+pub fn mark(root: &ProcRoot, scope: Scope) -> io::Result<String> {
+    if scope == Scope::Host {
+        // However it is spelt: /proc/ and /proc/. are /proc.
+        let path: PathBuf = root.path().components().collect();
+        return Ok(format!("host {}", path.display())
+            .escape_default()
+            .to_string());
+    }
+    // The kernel gives a number anew once it is free; who gets it has mostly another name.
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let id = NamespaceId::of(&scope.table(root, "tcp"))?;
+    Ok(format!("{} {} {name}", scope.name(), id.inode()))
 }
 
 impl fmt::Display for Namespace {

@@ -8,7 +8,7 @@ use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with,
 };
 use tcpgauge::counters::{Counter, Watch};
-use tcpgauge::source::details::{AcceptQueue, Attention, Listeners};
+use tcpgauge::source::details::{AcceptQueue, Attention, Listeners, Listening};
 use tcpgauge::source::proc_root::ProcRoot;
 use tcpgauge::source::ways::Ways;
 use tcpgauge::source::{Options, Source};
@@ -115,6 +115,40 @@ fn ports_that_are_asked_for_are_told_each_by_itself() {
             }
         },
     );
+}
+
+#[test]
+fn the_ports_that_are_listened_on_are_the_same_in_every_way() {
+    let name = "queues::the_ports_that_are_listened_on_are_the_same_in_every_way";
+    in_fresh_namespace(name, |_| {
+        let dual = Deaf::new(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0), 10, 1);
+        let port = dual.address.port();
+        // The same port of the other family, and one of its own.
+        let same = Deaf::new(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), 10, 0);
+        let other = Deaf::new(v4(), 10, 1);
+        let mut expected = [(port, 2), (other.address.port(), 1)].map(|(port, sockets)| {
+            let user = Some(rustix::process::getuid().as_raw());
+            Listening {
+                port,
+                sockets,
+                user,
+            }
+        });
+        expected.sort_unstable();
+        for way in EVERY_WAY {
+            let mut ways = Ways::new(Options {
+                attention: Attention {
+                    listening: true,
+                    ..Attention::default()
+                },
+                ..own(Split::Together)
+            });
+            let reading = ways.take(way, &AtomicBool::new(false)).unwrap();
+            let found = reading.details.listening;
+            assert_eq!(found.as_deref(), Some(&expected[..]), "{way:?}");
+        }
+        drop(same);
+    });
 }
 
 #[test]
