@@ -22,6 +22,10 @@ pub mod culprits;
 
 pub mod sample;
 
+pub mod history;
+
+pub mod state;
+
 pub mod otlp;
 
 pub mod delivery;

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use tcpgauge::counters::{Capacity, Counter, Counters};
+use tcpgauge::culprits::Whose;
 use tcpgauge::otlp::instruments::{Group, Options};
 use tcpgauge::otlp::pipeline::Pipeline;
 use tcpgauge::pods::{Gate, Owner, PodName, PodReading, Pods, Stats};
-use tcpgauge::sample::{Delivery, Sample, Vitals};
+use tcpgauge::sample::{Delivery, Sample, Standing, Vitals};
 use tcpgauge::source::details::{AcceptQueue, Listeners};
 use tcpgauge::source::{Counted, Details, Reading, Scope, Sockets, Source};
 use tcpgauge::tcp::{Counts, State};
@@ -70,11 +71,37 @@ pub(crate) fn requests_of_a_day(pods: usize, mut take: impl FnMut(Vec<u8>)) {
         sample.counters = Some(host.counters());
         sample.capacity = Some(host.capacity());
         sample.vitals = Some(vitals(u64::from(number)));
+        sample.alerts = Some(RULES.map(standing).into());
         if pods > 0 {
             sample.add_pods(Ok(node.tick()));
         }
         pipeline.export(sample).unwrap();
         take(made.lock().unwrap().take().unwrap());
+    }
+}
+
+/// As many as there are by default.
+const RULES: [&str; 12] = [
+    "accept-queue",
+    "close-wait",
+    "close-wait-growing",
+    "connections-collapse",
+    "connections-surge",
+    "listen-gone",
+    "listen-overflows",
+    "listen-unexpected",
+    "memory",
+    "ports",
+    "time-wait",
+    "time-wait-many",
+];
+
+fn standing(rule: &str) -> Standing {
+    Standing {
+        rule: rule.into(),
+        severity: "warning",
+        whose: Whose::Alone(Scope::Host),
+        stands: false,
     }
 }
 
@@ -136,6 +163,7 @@ fn vitals(number: u64) -> Vitals {
         reading_took: Duration::from_micros(1900 + number * 7919 % 900),
         faults: [].into(),
         cpu: Duration::from_micros(120_000 + number * 9_137),
+        events_dropped: Some(0),
         resident_bytes: Some(6 << 20 | (number / 40) << 12),
         delivery: Some(Delivery {
             records: number,
