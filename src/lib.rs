@@ -22,6 +22,8 @@ pub mod culprits;
 
 pub mod sample;
 
+pub mod alerts;
+
 pub mod history;
 
 pub mod state;
