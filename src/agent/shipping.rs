@@ -289,7 +289,7 @@ async fn outbox(options: &delivery::Options) -> anyhow::Result<(Outbox, bool)> {
     let count = Arc::clone(&recovered);
     let mut opening = tokio::task::spawn_blocking(move || {
         let spool = Spool::open(&spool)?;
-        Ok::<_, SpoolError>(Outbox::recovering(bounds, Some(spool), &count))
+        Ok::<_, SpoolError>(Outbox::recovering(delivery::endpoint::Signal::Metrics, bounds, Some(spool), &count))
     });
     let mut opened = tokio::time::timeout(RECOVERY, &mut opening).await;
     let mut known = 0;

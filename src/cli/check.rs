@@ -249,7 +249,7 @@ async fn backend(report: &mut Report, about: &str, options: &delivery::Options) 
             format!("{endpoint} takes {what} over {protocol} (an empty request was sent)"),
         ),
         Err(failure) => {
-            let advice = match (verdict(failure.kind), failure.kind) {
+            let advice = match (verdict(failure.kind, delivery::endpoint::Signal::Metrics), failure.kind) {
                 (Verdict::Mend(advice), _) => format!(": {advice}"),
                 // Bytes came back, or the connection broke: what speaks there can be asked.
                 (_, Kind::OtherProtocol | Kind::Lost | Kind::Timeout) => {

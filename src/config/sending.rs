@@ -97,7 +97,7 @@ fn endpoint(
     };
     let given = match signal {
         Signal::Metrics => layers.take("endpoint", url(true))?,
-        Signal::Traces => match layers.take("traces_endpoint", url(true))? {
+        Signal::Traces | Signal::Logs => match layers.take("traces_endpoint", url(true))? {
             None => layers.take("endpoint", url(false))?,
             given => given,
         },
@@ -121,6 +121,7 @@ fn spool(layers: &mut Layers) -> Option<Option<spool::Options>> {
     let (dir, bytes, interval, unsynced) = (dir?, bytes?, interval?, unsynced?);
     Some(dir.map(|dir| spool::Options {
         dir,
+        make: true,
         bytes: bytes as u64,
         sync: if interval.is_zero() {
             SyncPolicy::EveryRecord

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::connection::{Connection, Received, is_unsent};
 use super::dial::{CONNECT_TIMEOUT, diagnose, dial};
-use super::endpoint::{Endpoint, Protocol};
+use super::endpoint::{Endpoint, Protocol, Signal};
 use super::headers::{Headers, Values};
 use super::tls::{self, Stamp, Trouble};
 use super::transport::{Answer, Failure, Kind, Payload, Said, Transport, chain, printable};
@@ -181,7 +181,8 @@ impl Transport for Backend {
         match (&sent, &payload) {
             // What it refuses may be the compression, which not every server that cannot take it calls by its name.
             (Err(failure), Payload::Plain(_))
-                if self.compress && verdict(failure.kind) == Verdict::Isolate =>
+                if self.compress
+                    && verdict(failure.kind, self.endpoint.signal) == Verdict::Isolate =>
             {
                 let again = self.attempt(payload, false).await;
                 if again.is_ok() {
@@ -222,7 +223,9 @@ impl Backend {
             // Only a connection that gave a whole answer is used again: after anything else the next try makes a new one.
             if matches!(ended, Ok(Ok(()))) && !matches!(said, Said::Nothing) {
                 connection.answered = true;
-                if !received.ends_the_connection() {
+                // Events are rare: a connection kept for the next one would be idle, and cost memory, for nothing.
+                let is_kept = self.endpoint.signal != Signal::Logs;
+                if is_kept && !received.ends_the_connection() {
                     self.connection = Some((connection, stamp));
                 }
                 return self.judge(said, &values);

@@ -13,6 +13,8 @@ pub enum Signal {
     Metrics,
     /// The agent's own traces.
     Traces,
+    /// Logs: that an alert begins or ends.
+    Logs,
 }
 
 impl Signal {
@@ -21,6 +23,7 @@ impl Signal {
         match self {
             Self::Metrics => "/v1/metrics",
             Self::Traces => "/v1/traces",
+            Self::Logs => "/v1/logs",
         }
     }
 
@@ -29,6 +32,17 @@ impl Signal {
         match self {
             Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        }
+    }
+
+    /// What one record of it is called.
+    #[must_use]
+    pub const fn record(self) -> &'static str {
+        match self {
+            Self::Metrics => "sample",
+            Self::Traces => "trace",
+            Self::Logs => "event",
         }
     }
 }
@@ -96,6 +110,8 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Where it listens.
     pub address: Address,
+    /// What is sent there.
+    pub signal: Signal,
     /// What is asked for there.
     path: String,
 }
@@ -128,6 +144,7 @@ impl Endpoint {
                 authority,
                 tls: false,
             },
+            signal,
             path: path_of(protocol, signal, "", false),
         }
     }
@@ -182,6 +199,7 @@ impl Endpoint {
                 authority: parse_authority(authority, shape)?,
                 tls,
             },
+            signal: how.signal,
             path: path_of(protocol, how.signal, path, how.complete),
         })
     }
@@ -280,6 +298,7 @@ fn unix(path: &str, signal: Signal) -> Result<Endpoint, String> {
     Ok(Endpoint {
         protocol: Protocol::Grpc,
         address: Address::Unix(path.into()),
+        signal,
         path: signal.method().to_owned(),
     })
 }

@@ -114,7 +114,7 @@ fn answer(body: &[u8], headers: &HeaderMap) -> Answer {
     }
 }
 
-/// What a message says of a request that was taken.
+/// What a message says of a request that was taken: of any signal, for their answers differ only in what the fields are called.
 pub(super) fn answer_of(message: &[u8]) -> Answer {
     let Ok(response) = ExportMetricsServiceResponse::decode(message) else {
         return unreadable();
@@ -264,6 +264,9 @@ mod tests {
 
     #[test]
     fn rejected_points_are_told_and_rubbish_is_taken() {
+        use opentelemetry_proto::tonic::collector::logs::v1::{
+            ExportLogsPartialSuccess, ExportLogsServiceResponse,
+        };
         use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
         let partial = ExportMetricsServiceResponse {
             partial_success: Some(ExportMetricsPartialSuccess {
@@ -272,6 +275,13 @@ mod tests {
             }),
         };
         let message = partial.encode_to_vec();
+        let of_logs = ExportLogsServiceResponse {
+            partial_success: Some(ExportLogsPartialSuccess {
+                rejected_log_records: 3,
+                error_message: "too old".to_owned(),
+            }),
+        };
+        assert_eq!(of_logs.encode_to_vec(), message, "of any signal");
         let body = [
             &[0, 0, 0, 0, u8::try_from(message.len()).unwrap()],
             &message[..],

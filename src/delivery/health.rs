@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::endpoint::Signal;
 use super::transport::{Answer, Failure, Kind, printable};
 use super::verdict::Verdict;
 
@@ -53,6 +54,8 @@ impl Report {
 /// What was said last.
 #[derive(Debug, Default)]
 pub(super) struct Health {
+    /// What is delivered.
+    signal: Signal,
     state: State,
     pub(super) report: Report,
     /// Whether the backend's remark on what it takes has been said.
@@ -70,6 +73,22 @@ enum State {
 }
 
 impl Health {
+    pub(super) fn of(signal: Signal) -> Self {
+        Self {
+            signal,
+            ..Self::default()
+        }
+    }
+
+    /// What the log calls it: samples are what an agent is about, and need no word.
+    fn what(&self) -> &'static str {
+        match self.signal {
+            Signal::Metrics => "",
+            Signal::Traces => " of traces",
+            Signal::Logs => " of events",
+        }
+    }
+
     /// A request was taken, after which so much still waits and so much was dropped since the start.
     pub(super) fn delivered(
         &mut self,
@@ -80,9 +99,12 @@ impl Health {
     ) {
         self.report.note(None, now);
         if self.state != State::Works && self.may_say(now) {
+            let what = self.what();
             match std::mem::replace(&mut self.state, State::Works) {
-                State::Fails(_) => tracing::info!(waiting, dropped, "delivery works again"),
-                State::Untried | State::Works => tracing::info!("delivery works"),
+                State::Fails(_) => {
+                    tracing::info!(waiting, dropped, "delivery{what} works again");
+                }
+                State::Untried | State::Works => tracing::info!("delivery{what} works"),
             }
         }
         let remark = answer.rejected_points > 0 || !answer.message.is_empty();
@@ -90,11 +112,18 @@ impl Health {
             self.remarked = false;
         } else if !self.remarked && self.may_say(now) {
             self.remarked = true;
-            tracing::warn!(
-                rejected_points = answer.rejected_points,
-                "the backend took a request, with a remark: {}; it is not said again until a request is taken without one",
-                printable(&answer.message),
-            );
+            let (rejected, said) = (answer.rejected_points, printable(&answer.message));
+            if self.signal == Signal::Logs {
+                tracing::warn!(
+                    rejected_events = rejected,
+                    "the backend took a request of events, with a remark: {said}; it is not said again until a request is taken without one",
+                );
+            } else {
+                tracing::warn!(
+                    rejected_points = rejected,
+                    "the backend took a request, with a remark: {said}; it is not said again until a request is taken without one",
+                );
+            }
         }
     }
 
@@ -115,15 +144,21 @@ impl Health {
         if !self.is_news(failure.kind, now) {
             return;
         }
-        if let Verdict::Mend(_) = verdict {
+        let what = match self.signal {
+            Signal::Metrics => "",
+            Signal::Traces => " traces",
+            Signal::Logs => " events",
+        };
+        // Many a backend takes metrics alone, and of those nothing is wrong.
+        if matches!(verdict, Verdict::Mend(_)) && self.signal == Signal::Metrics {
             tracing::error!(
                 waiting,
-                "cannot deliver: {message}{advice}; keeping what waits and trying on"
+                "cannot deliver{what}: {message}{advice}; keeping what waits and trying on"
             );
         } else {
             tracing::warn!(
                 waiting,
-                "cannot deliver: {message}; keeping what waits and trying on"
+                "cannot deliver{what}: {message}{advice}; keeping what waits and trying on"
             );
         }
     }
@@ -134,7 +169,13 @@ impl Health {
         if self.is_news(failure.kind, now) {
             tracing::error!(
                 dropped,
-                "the backend refuses a sample, which is dropped: {}",
+                "the backend refuses {} {}, which is dropped: {}",
+                if self.signal == Signal::Logs {
+                    "an"
+                } else {
+                    "a"
+                },
+                self.signal.record(),
                 failure.message
             );
         }
@@ -238,5 +279,60 @@ mod tests {
         assert_eq!(told(), (None, seconds(8)));
         health.dropped(&failure("bad"), 1, start + seconds(10));
         assert_eq!(told(), (Some("bad".into()), seconds(10)));
+    }
+
+    /// A log that a test can read.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_events_it_says_that_it_is_events_and_that_they_cannot_be_taken_is_no_error() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let now = Instant::now();
+        let failure = Failure {
+            kind: Kind::Http(404),
+            message: "HTTP 404".to_owned(),
+            asked: None,
+        };
+        for signal in [Signal::Metrics, Signal::Logs] {
+            let mut health = Health::of(signal);
+            health.failed(&failure, Verdict::Mend("mend it"), 3, now);
+            health.delivered(&Answer::default(), 0, 0, now);
+            let refused = Failure {
+                kind: Kind::Http(400),
+                ..failure.clone()
+            };
+            health.dropped(&refused, 1, now);
+        }
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let said: Vec<_> = said.lines().collect();
+        for (line, words) in said.iter().zip([
+            ["ERROR", "cannot deliver: HTTP 404: mend it"],
+            ["INFO", "delivery works again"],
+            ["ERROR", "refuses a sample, which is dropped"],
+            ["WARN", "cannot deliver events: HTTP 404: mend it"],
+            ["INFO", "delivery of events works again"],
+            ["ERROR", "refuses an event, which is dropped"],
+        ]) {
+            assert!(words.iter().all(|word| line.contains(word)), "{line}");
+        }
+        assert_eq!(said.len(), 6);
     }
 }

@@ -9,6 +9,7 @@ use prost::bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::endpoint::Signal;
 use super::queue::{Batch, Bounds, Queue};
 use super::spool::Spool;
 
@@ -18,6 +19,7 @@ pub struct Outbox(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    signal: Signal,
     state: Mutex<State>,
     arrived: Notify,
     spool: Option<Spool>,
@@ -55,15 +57,20 @@ pub struct Stats {
 }
 
 impl Outbox {
-    /// One that holds what the spool kept, as far as the bounds let it. Reading that takes as long as the disk does.
+    /// One of samples that holds what the spool kept, as far as the bounds let it. Reading that takes as long as the disk does.
     #[must_use]
     pub fn new(bounds: Bounds, spool: Option<Spool>) -> Self {
-        Self::recovering(bounds, spool, &AtomicU64::new(0))
+        Self::recovering(Signal::Metrics, bounds, spool, &AtomicU64::new(0))
     }
 
-    /// The same, and counts in `recovered` what the spool gives back, for whoever wants to know whether it goes on.
+    /// The same of any signal, and counts in `recovered` what the spool gives back, for whoever wants to know whether it goes on.
     #[must_use]
-    pub fn recovering(bounds: Bounds, mut spool: Option<Spool>, recovered: &AtomicU64) -> Self {
+    pub fn recovering(
+        signal: Signal,
+        bounds: Bounds,
+        mut spool: Option<Spool>,
+        recovered: &AtomicU64,
+    ) -> Self {
         let mut queue = Queue::new(bounds);
         if let Some(spool) = &mut spool {
             let (now, time) = now();
@@ -78,6 +85,7 @@ impl Outbox {
             });
         }
         let outbox = Self(Arc::new(Shared {
+            signal,
             state: Mutex::new(State {
                 queue,
                 rejected_points: 0,
@@ -105,6 +113,11 @@ impl Outbox {
         });
         self.0.arrived.notify_one();
         number
+    }
+
+    /// What the records are of.
+    pub(super) fn signal(&self) -> Signal {
+        self.0.signal
     }
 
     /// How many records wait.
@@ -174,7 +187,14 @@ impl Outbox {
         let news = dropped > 0 && !std::mem::replace(&mut queue.overflowing, true);
         let waiting = queue.len();
         drop(state);
-        if news {
+        if !news {
+        } else if self.0.signal == Signal::Logs {
+            tracing::warn!(
+                dropped,
+                waiting,
+                "the events that wait are at their bounds (1 MiB, --queue-age): the oldest are dropped from now on"
+            );
+        } else {
             tracing::error!(
                 dropped,
                 waiting,
@@ -290,6 +310,7 @@ mod tests {
             dir: dir.to_owned(),
             bytes: 64 << 20,
             sync: super::super::spool::SyncPolicy::EveryRecord,
+            make: false,
         };
         Outbox::new(Bounds { bytes, age }, Some(Spool::open(&options).unwrap()))
     }

@@ -74,10 +74,10 @@ impl<T: Transport> Sender<T> {
     #[must_use]
     pub fn new(outbox: Outbox, transport: T, spread: Duration) -> Self {
         Self {
+            health: Health::of(outbox.signal()),
             outbox,
             transport,
             backoff: Backoff::default(),
-            health: Health::default(),
             most: MAX_REQUEST_BYTES,
             may_be_sealed: true,
             spread,
@@ -180,7 +180,7 @@ impl<T: Transport> Sender<T> {
 
     /// Decides what becomes of a batch that was not taken, and says how long to wait.
     fn not_taken(&mut self, batch: &Batch, failure: &Failure) -> Duration {
-        let verdict = verdict(failure.kind);
+        let verdict = verdict(failure.kind, self.outbox.signal());
         let several = batch.records > 1;
         match verdict {
             // Once; who says so of what is not compressed has not understood.

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tonic::Code;
 
+use super::super::endpoint::Signal;
 use super::super::queue::Bounds;
 use super::super::transport::{Kind, Payload};
 use super::*;
@@ -198,7 +199,7 @@ async fn each_status_keeps_or_drops_as_its_verdict_says() {
     {
         let run = Run::start(vec![Step::Take, Step::Refuse(code, None), Step::Take]);
         run.samples(0..5).await;
-        let (taken, dropped) = match verdict(Kind::Status(code)) {
+        let (taken, dropped) = match verdict(Kind::Status(code), Signal::Metrics) {
             Verdict::Isolate => (vec![0, 2, 3, 4], 1),
             _ => (vec![0, 1, 2, 3, 4], 0),
         };

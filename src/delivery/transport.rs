@@ -29,7 +29,7 @@ pub enum Payload {
 /// The backend took the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Points in it that it threw away all the same (OTLP's partial success).
+    /// Points in it, or events, that it threw away all the same (OTLP's partial success).
     pub rejected_points: u64,
     /// What it says to that.
     pub message: String,

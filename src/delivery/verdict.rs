@@ -6,6 +6,7 @@
 
 use tonic::Code;
 
+use super::endpoint::Signal;
 use super::transport::Kind;
 
 /// What becomes of a request that was not taken.
@@ -23,9 +24,20 @@ pub enum Verdict {
     Isolate,
 }
 
-/// The verdict on a failure.
+/// The verdict on a failure to send something.
 #[must_use]
-pub const fn verdict(kind: Kind) -> Verdict {
+pub const fn verdict(kind: Kind, signal: Signal) -> Verdict {
+    match (kind, signal) {
+        (Kind::Status(Code::Unimplemented) | Kind::Http(404 | 405 | 501), Signal::Logs) => NO_LOGS,
+        (
+            Kind::Status(Code::PermissionDenied) | Kind::Http(403) | Kind::Page(403),
+            Signal::Logs,
+        ) => FORBIDDEN_LOGS,
+        (kind, _) => of(kind),
+    }
+}
+
+const fn of(kind: Kind) -> Verdict {
     match kind {
         Kind::Status(code) => of_grpc(code),
         Kind::Http(status) => of_http(status),
@@ -47,6 +59,13 @@ const CREDENTIALS: Verdict =
     Verdict::Mend("it wants credentials, or others: see the headers setting");
 const FORBIDDEN: Verdict =
     Verdict::Mend("these credentials may not write metrics: see the headers setting");
+
+const NO_LOGS: Verdict = Verdict::Mend(
+    "it takes no logs, which alerts are sent as; metrics are not concerned. Send logs to a backend that takes them (--logs-endpoint, OTEL_EXPORTER_OTLP_LOGS_ENDPOINT), or nowhere (--logs-exporter none, OTEL_LOGS_EXPORTER=none)",
+);
+const FORBIDDEN_LOGS: Verdict = Verdict::Mend(
+    "these credentials may not write logs, which alerts are sent as: see the logs_headers setting, or send none (OTEL_LOGS_EXPORTER=none)",
+);
 
 const fn of_grpc(code: Code) -> Verdict {
     match code {
@@ -112,7 +131,7 @@ mod tests {
     const MEND: Verdict = Verdict::Mend("");
 
     fn without_advice(kind: Kind) -> Verdict {
-        match verdict(kind) {
+        match verdict(kind, Signal::Metrics) {
             Verdict::Mend(_) => MEND,
             other => other,
         }
@@ -180,6 +199,33 @@ mod tests {
         for status in 100..600 {
             let found = without_advice(Kind::Page(status));
             assert!(matches!(found, Verdict::Retry | MEND), "{status} {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_takes_no_logs_keeps_them_as_what_takes_no_metrics_keeps_those_and_says_how_to_send_none()
+     {
+        let grpc = [Code::Unimplemented, Code::PermissionDenied].map(Kind::Status);
+        let http = [403, 404, 405, 501].map(Kind::Http);
+        for kind in grpc.into_iter().chain(http).chain([Kind::Page(403)]) {
+            let Verdict::Mend(advice) = verdict(kind, Signal::Logs) else {
+                panic!("{kind:?}");
+            };
+            assert!(advice.contains("logs"), "{kind:?}: {advice}");
+            assert!(
+                advice.contains("OTEL_LOGS_EXPORTER=none"),
+                "{kind:?}: {advice}"
+            );
+            assert_eq!(without_advice(kind), MEND);
+        }
+        for status in 100..600 {
+            for kind in [Kind::Http(status), Kind::Page(status)] {
+                let of_logs = std::mem::discriminant(&verdict(kind, Signal::Logs));
+                assert_eq!(
+                    of_logs,
+                    std::mem::discriminant(&verdict(kind, Signal::Metrics))
+                );
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alert_instruments::{MOST_OF_PODS, MOST_RULES};
 use super::values::Values;
 use crate::counters::Wanted;
 use crate::ports::MOST_DESTINATIONS;
@@ -69,29 +70,33 @@ pub enum Group {
     Counters,
     /// What the host has room for.
     Capacity,
+    /// Which alerts stand.
+    Alerts,
     /// What tcpgauge tells of itself.
     Own,
 }
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Five,
         Self::States,
         Self::Listeners,
         Self::Culprits,
         Self::Counters,
         Self::Capacity,
+        Self::Alerts,
         Self::Own,
     ];
     /// Their names.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         Self::Five.name(),
         Self::States.name(),
         Self::Listeners.name(),
         Self::Culprits.name(),
         Self::Counters.name(),
         Self::Capacity.name(),
+        Self::Alerts.name(),
         Self::Own.name(),
     ];
 
@@ -105,6 +110,7 @@ impl Group {
             Self::Culprits => "culprits",
             Self::Counters => "counters",
             Self::Capacity => "capacity",
+            Self::Alerts => "alerts",
             Self::Own => "self",
         }
     }
@@ -115,7 +121,12 @@ impl Group {
         match self {
             Self::Five => "always",
             Self::Culprits => "off",
-            Self::States | Self::Listeners | Self::Counters | Self::Capacity | Self::Own => "on",
+            Self::States
+            | Self::Listeners
+            | Self::Counters
+            | Self::Capacity
+            | Self::Alerts
+            | Self::Own => "on",
         }
     }
 }
@@ -222,7 +233,8 @@ impl Instrument {
             _ => 1,
         };
         match self.values {
-            // All may be others with the next sample, see below.
+            // Of the host they are the same each time. Of pods all may be others with the next sample, see below.
+            Values::Alerts => MOST_RULES + 2 * MOST_OF_PODS,
             Values::Culprits | Values::CulpritAges => 2 * (options.culprits_top + 1),
             Values::States => {
                 let families = if options.split_network_type { 2 } else { 1 };

@@ -1,5 +1,6 @@
 //! The table of instruments. What is registered, exported and documented comes from it.
 
+use super::alert_instruments::OF_ALERTS;
 use super::culprit_instruments::OF_CULPRITS;
 use super::host_instruments::OF_THE_HOST;
 pub use super::instrument::{Attribute, Group, Instrument, Kind, OWNER, Options};
@@ -17,6 +18,7 @@ pub fn all() -> impl Iterator<Item = &'static Instrument> + Clone {
         .iter()
         .chain(OF_LISTENERS)
         .chain(OF_CULPRITS)
+        .chain(OF_ALERTS)
         .chain(OF_THE_HOST)
 }
 

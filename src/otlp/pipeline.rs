@@ -261,7 +261,7 @@ mod tests {
                 rejected_points: 18,
                 spool_lost: Some(19),
             }),
-            events_dropped: None,
+            events_dropped: Some(20),
         });
         pipeline.export(sample).unwrap();
         let request = ExportMetricsServiceRequest::decode(&sent.lock().unwrap()[..]).unwrap();
@@ -297,11 +297,12 @@ mod tests {
             ("tcpgauge.delivery.dropped", "15 16 17"),
             ("tcpgauge.delivery.rejected_points", "18"),
             ("tcpgauge.spool.lost", "19"),
+            ("tcpgauge.events.dropped", "20"),
             ("tcpgauge.process.cpu", "1.5"),
             ("tcpgauge.process.memory", "4096"),
         ] {
             assert_eq!(values(name), expected, "{name}");
         }
-        assert_eq!(metrics.len(), 5 + 15, "each of them is looked at");
+        assert_eq!(metrics.len(), 5 + 16, "each of them is looked at");
     }
 }

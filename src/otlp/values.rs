@@ -2,6 +2,7 @@
 
 use opentelemetry::KeyValue;
 
+use super::alert_instruments;
 use super::culprit_values;
 use super::host_values;
 use super::instrument::Options;
@@ -45,6 +46,8 @@ pub(super) enum Values {
     Culprits,
     /// For how long those groups have been there, in whole seconds.
     CulpritAges,
+    /// Which alerts stand.
+    Alerts,
     /// Some of the host's counters, by the values of an attribute.
     CountersBy(&'static str, &'static [(&'static str, Counter)]),
     /// One of the host's counters.
@@ -156,6 +159,7 @@ impl Values {
             }),
             Self::Culprits => culprit_values::sockets(options),
             Self::CulpritAges => culprit_values::ages(options),
+            Self::Alerts => alert_instruments::standing(),
             Self::Listeners(value) => host_values::listeners(value),
             Self::ListenerPorts(value) => host_values::listener_ports(value),
             Self::Counter(counter) => host_values::counter(counter),

@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 fn options(dir: &Path) -> Options {
     Options {
         dir: dir.to_owned(),
+        make: true,
         bytes: 4 << 20,
         sync: SyncPolicy::EveryRecord,
     }

@@ -11,6 +11,8 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 const LOCK: &str = "tcpgauge.lock";
+/// The directory of the spool of events, below that of samples.
+pub(super) const OF_LOGS: &str = "logs";
 const PREFIX: &str = "tcpgauge-";
 const SUFFIX: &str = ".spool";
 
@@ -36,6 +38,17 @@ pub(super) struct Listing {
 }
 
 impl Directory {
+    /// Makes it, if it is not there. What it is in must be.
+    pub(super) fn make(path: &Path) -> io::Result<()> {
+        match rustix::fs::mkdir(path, Mode::RWXU) {
+            Ok(()) => path
+                .parent()
+                .map_or(Ok(()), |above| Self::open(above)?.sync()),
+            Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
@@ -59,7 +72,7 @@ impl Directory {
             let name = entry.file_name().to_string_lossy();
             if let Some(sequence) = sequence(&name) {
                 listing.segments.push(sequence);
-            } else if !matches!(&*name, "." | ".." | LOCK) {
+            } else if !matches!(&*name, "." | ".." | LOCK | OF_LOGS) {
                 listing.foreign.push(name.into_owned());
             }
         }

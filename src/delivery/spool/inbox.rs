@@ -1,6 +1,7 @@
 //! Between the agent and the disk: what is to be written, bounded, and never waited for.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,8 @@ impl State {
 /// The place itself.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
+    /// Whose disk it is, for what is said of it: of events nobody may have given an option of their own.
+    pub(super) dir: PathBuf,
     state: Mutex<State>,
     /// For the writer: there is something to do.
     pub(super) work: Condvar,
@@ -84,8 +87,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn new(next: u64, gone: u64, bytes: u64) -> Self {
-        let inbox = Self::default();
+    pub(super) fn new(dir: PathBuf, next: u64, gone: u64, bytes: u64) -> Self {
+        let inbox = Self {
+            dir,
+            ..Self::default()
+        };
         {
             let mut state = inbox.state();
             state.next = next;
@@ -118,7 +124,8 @@ impl Inbox {
         self.work.notify_one();
         if news {
             tracing::error!(
-                "the spool's disk does not keep up (--spool-dir): samples wait in memory alone until it does, and would not survive a crash"
+                "the disk of the spool in {} does not keep up: what comes waits in memory alone until it does, and would not survive a crash",
+                self.dir.display()
             );
         }
         fits

@@ -6,6 +6,8 @@
 //!
 //! # The directory
 //!
+//! Below it, in `logs`, is a spool of the same make for events, with a lock and segments of its own.
+//!
 //! `tcpgauge.lock` is held with flock(2) while an agent runs. Segments are named `tcpgauge-<sequence, 16 hexadecimal
 //! digits>.spool` and are read in that order. Files are made with mode 0600. Whatever else lies there is left alone.
 //!
@@ -64,12 +66,37 @@ const CLOCK_IS_SET: Duration = Duration::from_hours(24 * (50 * 365 + 12));
 /// Where to, how much, how sure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// A directory that is there, for this agent alone.
+    /// A directory for this agent alone.
     pub dir: PathBuf,
     /// What all segments together may take.
     pub bytes: u64,
     /// When what was written is made to last.
     pub sync: SyncPolicy,
+    /// Whether it is made where it is not there.
+    pub make: bool,
+}
+
+impl Options {
+    /// A spool of other records, in a directory of its own below this one.
+    #[must_use]
+    pub fn of_logs(&self, most: u64) -> Self {
+        Self {
+            bytes: self.bytes.min(most),
+            sync: self.sync,
+            ..Self::of_logs_in(&self.dir, most)
+        }
+    }
+
+    /// The same below a directory that is there for something else.
+    #[must_use]
+    pub fn of_logs_in(dir: &Path, bytes: u64) -> Self {
+        Self {
+            dir: dir.join(directory::OF_LOGS),
+            bytes,
+            sync: SyncPolicy::EveryRecord,
+            make: true,
+        }
+    }
 }
 
 /// When what was written is made to last; before that it survives the end of the agent, but not a loss of power.
@@ -107,7 +134,9 @@ pub enum SpoolError {
 
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::NotFound => "; make the directory first (--spool-dir)",
+        io::ErrorKind::NotFound => {
+            "; make the directory first (--spool-dir; of events --state-dir, where only that is given)"
+        }
         io::ErrorKind::NotADirectory => "; --spool-dir must name a directory",
         io::ErrorKind::PermissionDenied => {
             "; the user that the agent runs as must own it, or be allowed to write there (--spool-dir)"
@@ -141,6 +170,9 @@ impl Spool {
             dir: options.dir.clone(),
             source,
         };
+        if options.make {
+            Directory::make(&options.dir).map_err(unusable)?;
+        }
         let directory = Arc::new(Directory::open(&options.dir).map_err(unusable)?);
         let Some(lock) = directory.lock().map_err(unusable)? else {
             return Err(SpoolError::InUse(options.dir.clone()));
@@ -156,7 +188,12 @@ impl Spool {
             found.sequence,
             found.gone,
         );
-        let inbox = Arc::new(Inbox::new(found.next, found.gone, segments.bytes()));
+        let inbox = Arc::new(Inbox::new(
+            options.dir.clone(),
+            found.next,
+            found.gone,
+            segments.bytes(),
+        ));
         let writer = Writer::new(Arc::clone(&inbox), segments, options.sync, lock);
         std::thread::Builder::new()
             .name("spool".to_owned())
@@ -199,7 +236,7 @@ impl Spool {
         self.runs = runs;
         if ordinal > 0 {
             tracing::info!(
-                "{ordinal} sample(s) that were not delivered before are in {}",
+                "{ordinal} record(s) that were not delivered before are in {}",
                 self.dir.display()
             );
         }

@@ -19,6 +19,7 @@ fn options(dir: &Path) -> Options {
         dir: dir.to_owned(),
         bytes: 8 << 20,
         sync: SyncPolicy::EveryRecord,
+        make: false,
     }
 }
 
@@ -359,4 +360,33 @@ fn a_sync_that_is_put_off_comes_when_so_much_waits_for_it_though_its_time_has_no
         spool.gone_before(2 * records);
         assert!(spool.close(PATIENCE));
     }
+}
+
+#[test]
+fn events_have_a_directory_of_their_own_that_is_made_and_that_samples_do_not_wonder_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = options(dir.path());
+    let events = samples.of_logs(1 << 20);
+    assert_eq!(
+        (events.bytes, events.dir),
+        (1 << 20, dir.path().join("logs"))
+    );
+    let events = samples.of_logs(1 << 30);
+    assert_eq!(events.bytes, samples.bytes);
+    for _ in 0..2 {
+        let (one, ..) = open(&samples);
+        let (other, ..) = open(&events);
+        put(&one, 0..1, 10);
+        put(&other, 1..3, 10);
+        assert!(one.close(PATIENCE) && other.close(PATIENCE));
+    }
+    assert_eq!(open(&samples).1, [0, 0]);
+    assert_eq!(open(&events).1, [1, 2, 1, 2]);
+    let mode = fs::metadata(&events.dir).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let found = Directory::open(dir.path()).unwrap().list().unwrap();
+    assert!(found.foreign.is_empty(), "{found:?}");
+    let nowhere = options(&dir.path().join("nowhere")).of_logs(1 << 20);
+    let error = Spool::open(&nowhere).unwrap_err().to_string();
+    assert!(error.contains("make the directory first"), "{error}");
 }

@@ -204,7 +204,8 @@ impl Writer {
                 self.pause = Some((now() + pause, pause));
                 if !troubled {
                     tracing::error!(
-                        "cannot write to the spool (--spool-dir): {error}; samples wait in memory alone until that works again, and would not survive a crash"
+                        "cannot write to the spool in {}: {error}; what comes waits in memory alone until that works again, and would not survive a crash",
+                        self.inbox.dir.display()
                     );
                 }
             }
