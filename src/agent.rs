@@ -1,10 +1,13 @@
 //! The composition root: puts the pipeline together, ticks, and takes it down again.
 
+mod events;
+mod line;
 mod own_traces;
 mod passage;
 mod serving;
 mod shipping;
 mod suspicion;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use self::serving::Serving;
 pub use self::serving::has_all_that_is_wanted;
 use self::shipping::Shipping;
 use self::suspicion::Suspicion;
+use self::watching::Watching;
 use crate::config::Config;
 use crate::reader::{Done, Moment, OfPods, OfSource, Readers, Seen};
 use crate::sample::{Sample, Vitals};
@@ -34,13 +38,10 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
     mut see: impl FnMut(&Sample),
 ) -> anyhow::Result<()> {
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
-    if config.delivery.is_none() {
-        tracing::info!("nothing is sent: the exporter is none");
-    }
-    let serving = Serving::start(&config)?;
+    config.warnings.iter().for_each(|it| tracing::warn!("{it}"));
+    shipping::say_what_is_not_sent(&config);
+    let mut watching = Watching::new(&config);
+    let serving = Serving::start(&config, &watching)?;
     let mut readers = Readers::start(
         config.alone(),
         config.metrics.wants(),
@@ -49,17 +50,17 @@ pub async fn run(
         || moment().into_std(),
     )
     .context("cannot start the thread that reads")?;
-    let mut suspicion =
-        Suspicion::start(&config).context("cannot start the thread that looks for processes")?;
+    let mut suspicion = Suspicion::of(&config);
+    // The first reading waits for it, but not for long.
+    watching.take_up(&config).await?;
     let mut namespace_said = say_what_is_read(&config, &serving).await;
     // Begun after the first reading, which nothing is to delay.
     let mut starting = std::pin::pin!(Shipping::start(&config));
     let mut shipping: Option<Shipping> = None;
     let mut held = Vec::new();
+    let mut events = Vec::new();
     let mut schedule = Schedule::default();
-    let mut faults = FaultLog::default();
-    let mut source = SourceLog::default();
-    let mut gates = GatesLog::default();
+    let mut log = SampleLog::default();
     let mut first = true;
     loop {
         let stopping = *stop.borrow();
@@ -77,28 +78,27 @@ pub async fn run(
         let (mut sample, resident_bytes) = gather(time, reading, pods, first)?;
         first = false;
         if let Some(suspicion) = &mut suspicion {
-            let left = next.saturating_duration_since(moment()) / 2;
-            suspicion.tell(&mut sample, at.now, left).await;
+            let most = next.saturating_duration_since(moment()) / 2;
+            let asked = watching.asks_who();
+            suspicion.tell(&mut sample, at.now, most, asked).await;
         }
-        faults.log(&sample);
+        log.log(&sample);
         sample.vitals = Some(Vitals {
             reading_took,
-            faults: faults.counted.clone(),
+            faults: log.faults.counted.clone(),
             cpu: cpu(),
             resident_bytes,
             delivery: shipping.as_ref().and_then(Shipping::stats),
-            events_dropped: None,
+            events_dropped: shipping.as_ref().and_then(Shipping::dropped_events),
         });
-        source.log(&sample);
-        gates.log(&sample);
+        events.extend(watching.take(&mut sample));
         see(&sample);
         serving.takes(&sample, &config);
-        if sample.has_readings() {
-            namespace_said = namespace_said || say_what_is_read(&config, &serving).await;
-        }
         let has_read = sample.has_readings();
+        namespace_said = namespace_said || has_read && say_what_is_read(&config, &serving).await;
         held.push((sample, began, reading_took));
         // A disk that does not give back what it kept holds up what is sent, but no tick.
+        let waits = shipping.is_none() && moment() < next;
         if shipping.is_none() {
             shipping = tokio::select! {
                 started = &mut starting => Some(started?),
@@ -110,18 +110,23 @@ pub async fn run(
         }
         if let Some(shipping) = &mut shipping {
             // What the resource says is found below the proc root too, where there is one to read.
-            if has_read || config.resource.names_the_host() {
-                shipping.identify(&config).await;
+            if (has_read || config.resource.names_the_host())
+                && let Some(host) = shipping.identify(&config).await
+            {
+                serving.is_on(host);
             }
             for (sample, began, reading_took) in held.drain(..) {
                 shipping.export(sample, began, reading_took);
             }
+            shipping.tell(&std::mem::take(&mut events));
+            watching.keep();
         }
         if stopping {
             break;
         }
-        // A reading that was given up for the next tick leaves it due now; one that went past it has missed it.
-        let missed = moment().saturating_duration_since(next) > config.interval / 10;
+        // A reading that was given up for the next tick leaves it due now; one that went past it has missed it, but none that
+        // waited for it and was woken late.
+        let missed = !waits && moment().saturating_duration_since(next) > config.interval / 10;
         let next = if missed {
             moment() + schedule.wait(since_epoch(now()), config.interval)
         } else {
@@ -132,6 +137,7 @@ pub async fn run(
             () = stopped(&mut stop) => {}
         }
     }
+    watching.end().await;
     if let Some(shipping) = shipping {
         shipping.drain().await;
     }
@@ -273,6 +279,22 @@ async fn patiently<T: Send + 'static>(
     let options = options.clone();
     let looking = tokio::task::spawn_blocking(move || look(&options));
     tokio::time::timeout(LAST_READING, looking).await.ok()?.ok()
+}
+
+/// Says what samples tell of themselves.
+#[derive(Default)]
+struct SampleLog {
+    faults: FaultLog,
+    source: SourceLog,
+    gates: GatesLog,
+}
+
+impl SampleLog {
+    fn log(&mut self, sample: &Sample) {
+        self.faults.log(sample);
+        self.source.log(sample);
+        self.gates.log(sample);
+    }
 }
 
 /// Says how sockets are read, once for each change of it.

@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
+use super::line::Watch;
 use super::moment;
 use super::shipping::Shipping;
-use crate::config::Config;
+use super::watching::Watching;
+use crate::config::{self, Config};
+use crate::delivery;
 use crate::http::board::{About, Board, Delivery, Last};
 use crate::http::server::{ListenError, Listener};
 use crate::sample::Sample;
@@ -21,7 +24,7 @@ pub(super) struct Serving {
 
 impl Serving {
     /// Begins to listen. Somebody counts on a place that was asked for, so to have it is a condition; a default is a convenience.
-    pub(super) fn start(config: &Config) -> Result<Self, ListenError> {
+    pub(super) fn start(config: &Config, watching: &Watching) -> Result<Self, ListenError> {
         let mut listeners = Vec::new();
         // First what was asked for: a default must not take its port.
         if let Some(place) = config.http.health {
@@ -30,19 +33,31 @@ impl Serving {
             listeners.push(listener);
         }
         if let Some(wanted) = config.http.all {
-            match Listener::for_all(wanted) {
+            match Listener::for_all(wanted, config.http.page) {
                 Ok(listener) => {
-                    tracing::info!("answering on http://{}/status", listener.address());
+                    let page = if config.http.page { "" } else { "status" };
+                    tracing::info!("answering on http://{}/{page}", listener.address());
                     listeners.push(listener);
                 }
                 Err(error) if wanted.asked_for => return Err(error),
                 Err(error) => {
-                    tracing::warn!("{error}; going on without /livez, /readyz and /status there");
+                    tracing::warn!(
+                        "{error}; going on without the page, /livez, /readyz and /status there"
+                    );
                 }
             }
         }
         let mut answering = JoinSet::new();
         let board = (!listeners.is_empty()).then(|| Board::new(about(config), clock));
+        if let Some(board) = &board {
+            let (alerts, history) = watching.remembered();
+            if let Some(history) = history {
+                board.remembers(history);
+            }
+            if let Some(alerts) = alerts {
+                board.judges(alerts);
+            }
+        }
         for listener in listeners {
             if let Some(board) = board.clone() {
                 answering.spawn(listener.serve(board));
@@ -68,6 +83,13 @@ impl Serving {
         }
     }
 
+    /// The name of the host is known.
+    pub(super) fn is_on(&self, host: String) {
+        if let Some(board) = &self.board {
+            board.is_on(host);
+        }
+    }
+
     /// What is read is known, in words.
     pub(super) fn reads(&self, what: String) {
         if let Some(board) = &self.board {
@@ -75,32 +97,39 @@ impl Serving {
         }
     }
 
-    /// Samples go somewhere from now on, if they do.
+    /// Samples and events go somewhere from now on, if they do.
     pub(super) fn delivers(&self, shipping: &Shipping, config: &Config) {
-        let (Some(board), Some(options)) = (&self.board, &config.delivery) else {
+        let Some(board) = &self.board else {
             return;
         };
-        let Some(watch) = shipping.watch() else {
-            return;
-        };
-        let endpoint = options.endpoint.to_string();
-        let protocol = options.endpoint.protocol.name();
-        board.delivers(move || {
-            let last = match watch.last() {
-                None => Last::Untried,
-                Some(last) => {
-                    let lasted = moment().saturating_duration_since(last.since);
-                    last.failure
-                        .map_or(Last::Works(lasted), |why| Last::Fails(lasted, why))
-                }
-            };
-            Delivery {
-                endpoint: endpoint.clone(),
-                protocol,
-                queue: watch.stats(),
-                last,
+        if let (Some(options), Some(watch)) = (&config.delivery, shipping.watch()) {
+            board.delivers(ask(options, watch));
+        }
+        if let (Some(options), Some(watch)) = (config.events.options(), shipping.watch_events()) {
+            board.delivers_events(ask(options, watch));
+        }
+    }
+}
+
+/// How delivery to there is, at any time.
+fn ask(options: &delivery::Options, watch: Watch) -> impl Fn() -> Delivery + Send + 'static {
+    let endpoint = options.endpoint.to_string();
+    let protocol = options.endpoint.protocol.name();
+    move || {
+        let last = match watch.last() {
+            None => Last::Untried,
+            Some(last) => {
+                let lasted = moment().saturating_duration_since(last.since);
+                last.failure
+                    .map_or(Last::Works(lasted), |why| Last::Fails(lasted, why))
             }
-        });
+        };
+        Delivery {
+            endpoint: endpoint.clone(),
+            protocol,
+            queue: watch.stats(),
+            last,
+        }
     }
 }
 
@@ -125,6 +154,10 @@ fn about(config: &Config) -> About {
         proc_root: config.source.proc_root.path().display().to_string(),
         given: config.origins.iter().map(ToString::to_string).collect(),
         warnings: config.warnings.clone(),
+        no_events: match &config.events {
+            config::Events::To(_) => None,
+            config::Events::Nowhere(why) => Some(why.clone()),
+        },
     }
 }
 

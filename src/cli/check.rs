@@ -12,7 +12,7 @@ use procfs::process::Status;
 
 use super::{INCOMPLETE, plain, print, runtime, snapshot};
 use crate::agent;
-use crate::config::{Config, Origin};
+use crate::config::{Config, Events, Origin};
 use crate::delivery::backend::Backend;
 use crate::delivery::endpoint::Endpoint;
 use crate::delivery::probe;
@@ -26,6 +26,7 @@ use crate::identity::Identity;
 use crate::sample::Five;
 use crate::source::namespace::{Machine, Namespace};
 use crate::source::{self, Options, Scope, Sockets};
+use crate::state::{StateError, Store};
 
 /// A name that takes longer to resolve will not do for an agent either.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,9 +47,17 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
         report.say(
             Grade::Warn,
             "backend",
-            "nothing is sent: the exporter is none",
+            match config.events {
+                Events::Nowhere(_) => "nothing is sent: the exporter is none",
+                Events::To(_) => "no samples are sent: the exporter is none",
+            },
         );
     }
+    match &config.events {
+        Events::To(options) => runtime.block_on(events(&mut report, options)),
+        Events::Nowhere(why) => report.say(Grade::Ok, "events", format!("none are sent: {why}")),
+    }
+    state(&mut report, config);
     if let Some(options) = &config.traces {
         runtime.block_on(backend(&mut report, "traces", options));
     }
@@ -249,7 +258,7 @@ async fn backend(report: &mut Report, about: &str, options: &delivery::Options) 
             format!("{endpoint} takes {what} over {protocol} (an empty request was sent)"),
         ),
         Err(failure) => {
-            let advice = match (verdict(failure.kind, delivery::endpoint::Signal::Metrics), failure.kind) {
+            let advice = match (verdict(failure.kind, endpoint.signal), failure.kind) {
                 (Verdict::Mend(advice), _) => format!(": {advice}"),
                 // Bytes came back, or the connection broke: what speaks there can be asked.
                 (_, Kind::OtherProtocol | Kind::Lost | Kind::Timeout) => {
@@ -265,13 +274,41 @@ async fn backend(report: &mut Report, about: &str, options: &delivery::Options) 
     }
 }
 
+/// In one line: mostly it is the same backend, and of one that takes none nothing else is lost.
+async fn events(report: &mut Report, options: &delivery::Options) {
+    let endpoint = &options.endpoint;
+    let protocol = endpoint.protocol.name();
+    match Backend::new(options).send(Payload::Plain(Vec::new())).await {
+        Ok(_) => report.say(
+            Grade::Ok,
+            "events",
+            format!("{endpoint} takes logs over {protocol}, which alerts are sent as"),
+        ),
+        Err(failure) => {
+            let advice = match verdict(failure.kind, endpoint.signal) {
+                Verdict::Mend(advice) => format!(": {advice}"),
+                _ => String::new(),
+            };
+            report.say(
+                Grade::Warn,
+                "events",
+                format!("{}{advice}", failure.message),
+            );
+        }
+    }
+}
+
 /// Listens where the agent would, and leaves again.
 fn listening(report: &mut Report, options: &http::Options) {
     if let Some(place) = options.health {
         say_whether_free(report, Listener::for_health(place), true);
     }
     if let Some(wanted) = options.all {
-        say_whether_free(report, Listener::for_all(wanted), wanted.asked_for);
+        say_whether_free(
+            report,
+            Listener::for_all(wanted, options.page),
+            wanted.asked_for,
+        );
     }
 }
 
@@ -298,6 +335,19 @@ fn spool(report: &mut Report, options: &delivery::Options) {
         Ok(_) => report.say(Grade::Ok, "spool", format!("{shown} can be written to")),
         Err(error @ SpoolError::InUse(_)) => report.say(Grade::Warn, "spool", error),
         Err(error) => report.say(Grade::Fail, "spool", error),
+    }
+}
+
+/// The same of the directory that is kept from one run to the next.
+fn state(report: &mut Report, config: &Config) {
+    let Some(dir) = &config.state_dir else {
+        return;
+    };
+    let shown = dir.display();
+    match Store::open(dir) {
+        Ok(_) => report.say(Grade::Ok, "state", format!("{shown} can be used")),
+        Err(error @ StateError::InUse { .. }) => report.say(Grade::Warn, "state", error),
+        Err(error) => report.say(Grade::Fail, "state", error),
     }
 }
 

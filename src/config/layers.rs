@@ -13,6 +13,9 @@ use super::values;
 /// No configuration is longer.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
+/// How variables begin that say something of metrics alone.
+const OF_METRICS: &str = "OTEL_EXPORTER_OTLP_METRICS_";
+
 /// Something wrong with what was given, and where it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -94,6 +97,8 @@ pub(super) struct Layers {
     environment: Environment,
     file: Option<(PathBuf, toml::Table)>,
     used_by: UsedBy,
+    /// Whether what is said of metrics alone counts as not said.
+    general: bool,
     pub(super) faults: Vec<Fault>,
     pub(super) used: Vec<Origin>,
 }
@@ -112,6 +117,7 @@ impl Layers {
             environment,
             file: None,
             used_by,
+            general: false,
             faults: Vec::new(),
             used: Vec::new(),
         };
@@ -140,7 +146,7 @@ impl Layers {
         let (given, origin) = match self.find(setting) {
             Some(Ok(found)) => found,
             Some(Err(fault)) => {
-                self.faults.push(fault);
+                self.note(fault);
                 return None;
             }
             None => (
@@ -150,16 +156,31 @@ impl Layers {
         };
         match parse(given) {
             Ok(value) => {
-                if !matches!(origin, Origin::Default(_)) {
+                if !matches!(origin, Origin::Default(_)) && !self.used.contains(&origin) {
                     self.used.push(origin);
                 }
                 Some(value)
             }
             Err(problem) => {
-                self.faults.push(Fault { origin, problem });
+                self.note(Fault { origin, problem });
                 None
             }
         }
+    }
+
+    /// One setting may be taken for several signals; what is wrong with it is said once.
+    fn note(&mut self, fault: Fault) {
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Takes what is said of all signals: what is said of metrics alone, in a variable of theirs, counts as not said.
+    pub(super) fn generally<T>(&mut self, take: impl FnOnce(&mut Self) -> T) -> T {
+        self.general = true;
+        let taken = take(self);
+        self.general = false;
+        taken
     }
 
     /// Whether somebody gave the setting `key`.
@@ -172,7 +193,7 @@ impl Layers {
     pub(super) fn refuse<T>(&mut self, key: &str, problem: &str) -> Option<T> {
         let setting = super::settings::all().find(|setting| setting.key == key)?;
         let found = self.find(setting)?.ok()?;
-        self.faults.push(Fault {
+        self.note(Fault {
             origin: found.1,
             problem: problem.to_owned(),
         });
@@ -192,6 +213,25 @@ impl Layers {
         ignored.map(|variable| variable.name).collect()
     }
 
+    /// The table in the file under `key`, for what no setting is; nothing where nobody gave it.
+    pub(super) fn table(&self, key: &str) -> Option<Result<&toml::Table, String>> {
+        let (_, file) = self.file.as_ref()?;
+        let table = file.get(key)?.as_table();
+        Some(table.ok_or_else(|| format!("must be a table of tables: write [{key}.NAME]")))
+    }
+
+    /// Notes everything that is wrong with such a table.
+    pub(super) fn refuse_tables<T>(&mut self, key: &str, problems: Vec<String>) -> Option<T> {
+        let (path, _) = self.file.as_ref()?;
+        let origin = Origin::Key(path.clone(), key.to_owned());
+        let faults = problems.into_iter().map(|problem| Fault {
+            origin: origin.clone(),
+            problem,
+        });
+        self.faults.extend(faults);
+        None
+    }
+
     fn find(&self, setting: &'static Setting) -> Option<Result<(Given, Origin), Fault>> {
         // A reading does not depend on where it would be sent, so a fault there must not keep it from anyone.
         if self.used_by == UsedBy::Readers && setting.used_by == UsedBy::Senders {
@@ -204,6 +244,9 @@ impl Layers {
             )));
         }
         for variable in setting.env {
+            if self.general && variable.name.starts_with(OF_METRICS) {
+                continue;
+            }
             let origin = Origin::Variable(variable.name);
             match self
                 .environment
@@ -233,7 +276,9 @@ impl Layers {
 
     fn check_keys(&mut self, path: &std::path::Path, table: &toml::Table) {
         for key in table.keys() {
-            if super::settings::all().any(|setting| setting.key == key) {
+            if key == super::alerting::TABLES
+                || super::settings::all().any(|setting| setting.key == key)
+            {
                 continue;
             }
             let meant = values::nearest(key, super::settings::all().map(|setting| setting.key))

@@ -3,6 +3,7 @@
 use super::layers::Layers;
 use super::setting::{Setting, UsedBy, plain};
 use super::text;
+use super::values::boolean;
 use crate::http::{Options, Place, Wanted};
 
 /// They come last: an agent does its work without anybody asking.
@@ -14,7 +15,17 @@ pub(super) const LISTENING: &[Setting] = &[
         default: "127.0.0.1:9469",
         value: "PLACE",
         bounds: "`IP:PORT`, `:PORT` for every address, `none`",
-        help: "Where /livez, /readyz and /status answer (docs/http.md): to who asks by address or as localhost, and without a password, so think before naming more than loopback. If the default is taken the agent goes on without; if a place that is given is, it does not start",
+        help: "Where the page, /api/v1, /status, /livez and /readyz answer (docs/http.md): to who asks by address or as localhost, and without a password, so think before naming more than loopback. If the default is taken the agent goes on without; if a place that is given is, it does not start",
+        used_by: UsedBy::Senders,
+    },
+    Setting {
+        key: "http_page",
+        flag: Some("http-page"),
+        env: &[plain("TCPGAUGE_HTTP_PAGE")],
+        default: "true",
+        value: "BOOL",
+        bounds: "`true`, `false`",
+        help: "Whether `/` of http_listen is a page for people; the rest answers without it as well",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -32,8 +43,9 @@ pub(super) const LISTENING: &[Setting] = &[
 pub(super) fn options(layers: &mut Layers) -> Option<Options> {
     let all = layers.take("http_listen", text(place));
     let health = layers.take("health_listen", text(place));
+    let page = layers.take("http_page", text(boolean));
     let asked_for = layers.is_given("http_listen");
-    let (all, health) = (all?, health?);
+    let (all, health, page) = (all?, health?, page?);
     // With port 0 each has one of its own.
     if asked_for && health.is_some() && all == health && !health.is_some_and(Place::is_anywhere) {
         return layers.refuse(
@@ -44,6 +56,7 @@ pub(super) fn options(layers: &mut Layers) -> Option<Options> {
     Some(Options {
         all: all.map(|place| Wanted { place, asked_for }),
         health,
+        page,
     })
 }
 

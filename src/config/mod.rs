@@ -2,9 +2,11 @@
 //!
 //! Each stage of the pipeline owns its options; here they are only put together.
 
+mod alerting;
 pub mod docs;
 mod layers;
 mod listening;
+mod logs;
 mod reading;
 mod reading_settings;
 mod sending;
@@ -18,7 +20,9 @@ use std::time::Duration;
 
 pub use self::layers::{Environment, Fault, Origin};
 use self::layers::{Given, Layers};
+pub use self::logs::Events;
 use self::settings::{Form, UsedBy};
+use crate::alerts;
 use crate::delivery;
 use crate::http;
 use crate::log;
@@ -27,6 +31,8 @@ use crate::otlp::resource::Attribute;
 use crate::pods;
 use crate::ports;
 use crate::source;
+use crate::source::details::Attention;
+use crate::tcp::State;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -52,10 +58,16 @@ pub struct Config {
     pub resource: otlp::resource::Options,
     /// Where to, or nothing where nothing is to be sent.
     pub delivery: Option<delivery::Options>,
+    /// Where events go: that an alert begins or ends.
+    pub events: Events,
+    /// Where it is kept what must not be forgotten, if anywhere.
+    pub state_dir: Option<PathBuf>,
     /// Where the agent's own traces go, or nothing where there are to be none.
     pub traces: Option<delivery::Options>,
     /// Who may ask over HTTP, and where.
     pub http: http::Options,
+    /// What alerts tell of.
+    pub alerts: alerts::Options,
     /// What is logged.
     pub log: log::Options,
     /// What was given and has no effect.
@@ -104,16 +116,7 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         text(|number| values::number(number, 1, 100)),
     );
     let split = layers.take("split_network_type", text(values::boolean));
-    let exporter = layers.take(
-        "exporter",
-        text(|name| {
-            values::choice(name, &["otlp", "none"], |name| match name {
-                "otlp" => Some(true),
-                "none" => Some(false),
-                _ => None,
-            })
-        }),
-    );
+    let exporter = layers.take("exporter", text(sending::exporter));
     let disabled = layers.take("sdk_disabled", text(values::boolean));
     // Where nothing is sent, what a whole platform sets about sending does not matter.
     let delivery = match (exporter, disabled) {
@@ -125,10 +128,16 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         Some(true) => Some(None),
         _ => sending::traces(layers, delivery.as_ref().and_then(Option::as_ref)),
     };
+    let events = match disabled {
+        Some(true) => Some(Events::Nowhere("the SDK is disabled".to_owned())),
+        _ => logs::events(layers, exporter != Some(false)),
+    };
     let host_name = layers.take("host_name", text(optional_name));
     let service_name = layers.take("service_name", text(optional_name));
     let attributes = layers.take("resource_attributes", |given| attributes(pairs(given)?));
+    let state_dir = layers.take("state_dir", text(alerting::state_dir));
     let http = listening::options(layers);
+    let alerts = alerting::options(layers);
     let level = layers.take(
         "log_level",
         text(|name| values::choice(&name.to_ascii_lowercase(), &log::LEVELS, log::level)),
@@ -166,10 +175,12 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         culprits_top: culprits_top?,
     };
     let interval = interval?;
+    let (alerts, state_dir) = (alerts?, state_dir?);
+    let attention = attention(&metrics, alerts.enabled);
     Some(Config {
         only_pods: reading.only_pods(),
-        pods: reading.pods(interval, &metrics),
-        source: reading.source(&metrics),
+        pods: reading.pods(interval, &metrics, &attention),
+        source: reading.source(&metrics, attention),
         ports: reading.ports(),
         interval,
         metrics,
@@ -179,8 +190,15 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
             attributes,
         },
         delivery: delivery?,
+        events: if alerts.enabled {
+            events?.kept_in(state_dir.as_deref())
+        } else {
+            Events::Nowhere("alerts are off".to_owned())
+        },
+        state_dir,
         traces: traces?,
         http: http?,
+        alerts,
         log: log::Options {
             level: level?,
             format: format?,
@@ -188,6 +206,20 @@ fn take_all(layers: &mut Layers) -> Option<Config> {
         warnings,
         origins: std::mem::take(&mut layers.used),
     })
+}
+
+/// What is to be looked at besides the counts: an alert says who, and which port.
+fn attention(metrics: &otlp::instruments::Options, has_alerts: bool) -> Attention {
+    let attention = metrics.attention();
+    if !has_alerts {
+        return attention;
+    }
+    Attention {
+        state: Some(State::CloseWait),
+        inodes: true,
+        listening: true,
+        ..attention
+    }
 }
 
 /// A parser of text, for settings that are one.
@@ -201,6 +233,11 @@ fn text<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(Given) -> Resul
 /// A time between two readings.
 pub fn interval(text: &str) -> Result<Duration, String> {
     values::duration(text, SECOND, HOUR)
+}
+
+/// A time that something may take.
+pub fn period(text: &str) -> Result<Duration, String> {
+    values::duration(text, SECOND, 366 * 24 * HOUR)
 }
 
 fn duration(least: Duration, most: Duration) -> impl Fn(Given) -> Result<Duration, String> {

@@ -10,7 +10,7 @@ use super::{text, values};
 use crate::otlp::instruments;
 use crate::pods;
 use crate::ports::{self, MOST_DESTINATIONS};
-use crate::source::details::MOST_PORTS;
+use crate::source::details::{Attention, MOST_PORTS};
 use crate::source::proc_root::ProcRoot;
 use crate::source::{self, Choice, Scope};
 
@@ -95,13 +95,17 @@ impl Wanted {
         if self.scopes.pods { self.most_pods } else { 0 }
     }
 
-    pub(super) fn source(&self, metrics: &instruments::Options) -> source::Options {
+    pub(super) fn source(
+        &self,
+        metrics: &instruments::Options,
+        attention: Attention,
+    ) -> source::Options {
         source::Options {
             proc_root: self.proc_root.clone(),
             scope: self.scope(),
             choice: self.choice,
             by_family: metrics.tell_families_apart(),
-            attention: metrics.attention(),
+            attention,
         }
     }
 
@@ -117,6 +121,7 @@ impl Wanted {
         &self,
         interval: Duration,
         metrics: &instruments::Options,
+        attention: &Attention,
     ) -> Option<pods::Options> {
         self.scopes.pods.then(|| pods::Options {
             proc_root: self.proc_root.clone(),
@@ -127,7 +132,7 @@ impl Wanted {
             at_once: (interval / 10).min(MOST_AT_ONCE),
             interval,
             by_family: self.states_of_pods && metrics.tell_families_apart(),
-            attention: metrics.attention(),
+            attention: attention.clone(),
         })
     }
 }

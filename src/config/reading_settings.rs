@@ -47,7 +47,7 @@ pub(super) const READING: &[Setting] = &[
         key: "max_pods",
         flag: Some("max-pods"),
         env: &[plain("TCPGAUGE_MAX_PODS")],
-        default: "512",
+        default: "400",
         value: "NUMBER",
         bounds: "1 to 4096",
         help: "So many pods and containers at most have series of their own: the busiest; the others are summed up in one, tcpgauge.owner=other",

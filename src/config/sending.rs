@@ -11,11 +11,9 @@ use crate::delivery::headers::Headers;
 use crate::delivery::spool::{self, SyncPolicy};
 use crate::delivery::{self, queue, tls};
 
+/// What becomes of metrics.
 pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
-    let protocol = layers.take(
-        "protocol",
-        text(|name| values::choice(name, &Protocol::NAMES, Protocol::named)),
-    );
+    let protocol = layers.take("protocol", text(protocol));
     let insecure = layers.take("insecure", text(values::boolean));
     let endpoint = endpoint(
         layers,
@@ -23,7 +21,15 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
         protocol.unwrap_or_default(),
         insecure.unwrap_or_default(),
     );
-    let mut headers = layers.take("headers", |given| collect(&pairs(given)?, Headers::add));
+    let options = with(layers, endpoint);
+    protocol?;
+    insecure?;
+    options
+}
+
+/// Everything but the endpoint.
+pub(super) fn with(layers: &mut Layers, endpoint: Option<Endpoint>) -> Option<delivery::Options> {
+    let mut headers = layers.take("headers", headers);
     let files = layers.take("header_files", |given| {
         let files = pairs(given)?;
         // What is wrong with them is found here, and where they belong is with the others.
@@ -36,17 +42,8 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
         }
     }
     let tls = tls(layers);
-    let compress = layers.take(
-        "compression",
-        text(|name| {
-            values::choice(name, &["none", "gzip"], |name| match name {
-                "none" => Some(false),
-                "gzip" => Some(true),
-                _ => None,
-            })
-        }),
-    );
-    let timeout = layers.take("timeout", duration(Duration::from_millis(100), 5 * MINUTE));
+    let compress = layers.take("compression", text(compression));
+    let timeout = layers.take("timeout", timeout());
     let bytes = layers.take(
         "queue_bytes",
         text(|size| values::bytes(size, 16 << 10, 1 << 30)),
@@ -54,8 +51,6 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
     let age = layers.take("queue_age", duration(MINUTE, 7 * 24 * HOUR));
     let spool = spool(layers);
     let spread = layers.take("send_spread", duration(Duration::ZERO, MINUTE));
-    protocol?;
-    insecure?;
     files?;
     Some(delivery::Options {
         endpoint: endpoint?,
@@ -72,7 +67,37 @@ pub(super) fn options(layers: &mut Layers) -> Option<delivery::Options> {
     })
 }
 
-fn endpoint(
+pub(super) fn protocol(name: &str) -> Result<Protocol, String> {
+    values::choice(name, &Protocol::NAMES, Protocol::named)
+}
+
+pub(super) fn headers(given: Given) -> Result<Headers, String> {
+    collect(&pairs(given)?, Headers::add)
+}
+
+pub(super) fn compression(name: &str) -> Result<bool, String> {
+    values::choice(name, &["none", "gzip"], |name| match name {
+        "none" => Some(false),
+        "gzip" => Some(true),
+        _ => None,
+    })
+}
+
+pub(super) fn timeout() -> impl Fn(Given) -> Result<Duration, String> {
+    duration(Duration::from_millis(100), 5 * MINUTE)
+}
+
+/// Whether an exporter sends.
+pub(super) fn exporter(name: &str) -> Result<bool, String> {
+    values::choice(name, &["otlp", "none"], |name| match name {
+        "otlp" => Some(true),
+        "none" => Some(false),
+        _ => None,
+    })
+}
+
+/// Where a signal goes.
+pub(super) fn endpoint(
     layers: &mut Layers,
     signal: Signal,
     protocol: Protocol,
@@ -97,10 +122,17 @@ fn endpoint(
     };
     let given = match signal {
         Signal::Metrics => layers.take("endpoint", url(true))?,
-        Signal::Traces | Signal::Logs => match layers.take("traces_endpoint", url(true))? {
-            None => layers.take("endpoint", url(false))?,
-            given => given,
-        },
+        Signal::Traces | Signal::Logs => {
+            let own = if signal == Signal::Traces {
+                "traces_endpoint"
+            } else {
+                "logs_endpoint"
+            };
+            match layers.take(own, url(true))? {
+                None => layers.take("endpoint", url(false))?,
+                given => given,
+            }
+        }
     };
     Some(given.unwrap_or_else(|| Endpoint::usual(protocol, signal)))
 }
@@ -121,7 +153,6 @@ fn spool(layers: &mut Layers) -> Option<Option<spool::Options>> {
     let (dir, bytes, interval, unsynced) = (dir?, bytes?, interval?, unsynced?);
     Some(dir.map(|dir| spool::Options {
         dir,
-        make: true,
         bytes: bytes as u64,
         sync: if interval.is_zero() {
             SyncPolicy::EveryRecord
@@ -131,6 +162,7 @@ fn spool(layers: &mut Layers) -> Option<Option<spool::Options>> {
                 interval,
             }
         },
+        make: false,
     }))
 }
 
@@ -163,31 +195,20 @@ pub(super) fn traces(
     layers: &mut Layers,
     metrics: Option<&delivery::Options>,
 ) -> Option<Option<delivery::Options>> {
-    let wanted = layers.take(
-        "traces_exporter",
-        text(|name| {
-            values::choice(name, &["none", "otlp"], |name| match name {
-                "none" => Some(false),
-                "otlp" => Some(true),
-                _ => None,
-            })
-        }),
-    );
+    let wanted = layers.take("traces_exporter", text(exporter));
     if wanted == Some(false) {
         return Some(None);
     }
-    let protocol = layers.take(
+    let given = layers.take(
         "traces_protocol",
         text(|name| {
             if name.is_empty() {
                 return Ok(None);
             }
-            values::choice(name, &Protocol::NAMES, Protocol::named).map(Some)
+            protocol(name).map(Some)
         }),
     );
-    let headers = layers.take("traces_headers", |given| {
-        collect(&pairs(given)?, Headers::add)
-    });
+    let headers = layers.take("traces_headers", headers);
     // Its faults are noted already.
     let base = match (metrics, wanted) {
         (Some(options), _) => Some(options.clone()),
@@ -195,14 +216,14 @@ pub(super) fn traces(
         (None, None) => None,
     };
     let base_protocol = base.as_ref().map(|base| base.endpoint.protocol);
-    let spoken = protocol.flatten().or(base_protocol).unwrap_or_default();
+    let spoken = given.flatten().or(base_protocol).unwrap_or_default();
     let insecure = layers
         .take("insecure", text(values::boolean))
         .unwrap_or_default();
     let endpoint = endpoint(layers, Signal::Traces, spoken, insecure);
     let (endpoint, base, headers) = (endpoint?, base?, headers?);
     wanted?;
-    protocol?;
+    given?;
     Some(Some(delivery::Options {
         endpoint,
         headers: if headers.is_empty() {
@@ -216,7 +237,7 @@ pub(super) fn traces(
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a parser of a setting can fail")]
-fn file(path: &str) -> Result<Option<PathBuf>, String> {
+pub(super) fn file(path: &str) -> Result<Option<PathBuf>, String> {
     Ok((!path.is_empty()).then(|| path.into()))
 }
 

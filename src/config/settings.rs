@@ -1,6 +1,8 @@
-//! The settings, in three tables. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
+//! The settings, in five tables. Flags, help, environment variables, keys of the file and `docs/config.md` come from it.
 
+use super::alerting::ALERTING;
 use super::listening::LISTENING;
+use super::logs::LOGS;
 use super::reading_settings::READING;
 pub use super::setting::{Form, NOT_HONOURED, NotHonoured, Setting, UsedBy, Variable};
 use super::setting::{complete, milliseconds, plain};
@@ -10,7 +12,12 @@ pub const CONFIG_VARIABLE: &str = "TCPGAUGE_CONFIG";
 
 /// Every setting, in the order in which it is documented.
 pub fn all() -> impl Iterator<Item = &'static Setting> + Clone {
-    READING.iter().chain(SENDING).chain(LISTENING)
+    READING
+        .iter()
+        .chain(SENDING)
+        .chain(LOGS)
+        .chain(ALERTING)
+        .chain(LISTENING)
 }
 
 const SENDING: &[Setting] = &[
@@ -28,9 +35,9 @@ const SENDING: &[Setting] = &[
         key: "metrics",
         flag: Some("metrics"),
         env: &[plain("TCPGAUGE_METRICS")],
-        default: "five,states,listeners,counters,capacity,self",
+        default: "five,states,listeners,counters,capacity,alerts,self",
         value: "GROUPS",
-        bounds: "`five`, `states`, `listeners`, `culprits`, `counters`, `capacity`, `self`, with commas; `five` is always in",
+        bounds: "`five`, `states`, `listeners`, `culprits`, `counters`, `capacity`, `alerts`, `self`, with commas; `five` is always in",
         help: "Groups of metrics to export (tcpgauge metrics lists them)",
         used_by: UsedBy::Senders,
     },
@@ -188,7 +195,7 @@ const SENDING: &[Setting] = &[
         default: "16MiB",
         value: "SIZE",
         bounds: "16KiB to 1GiB",
-        help: "What may wait for an absent backend; beyond it the oldest is dropped",
+        help: "What may wait for an absent backend; beyond it the oldest is dropped. Events have as much again, at most 1 MiB",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -218,7 +225,7 @@ const SENDING: &[Setting] = &[
         default: "",
         value: "DIR",
         bounds: "a directory that is there, for one agent",
-        help: "Where what waits is kept on disk as well, so that it survives a crash, a kill and a reboot; by default nowhere",
+        help: "Where what waits is kept on disk as well, so that it survives a crash, a kill and a reboot; by default nowhere. Events have a directory `logs` in it, or else in state_dir",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -228,7 +235,7 @@ const SENDING: &[Setting] = &[
         default: "64MiB",
         value: "SIZE",
         bounds: "1MiB to 16GiB",
-        help: "What it may take on disk, where nothing is compressed; beyond it the oldest goes",
+        help: "What it may take on disk, where nothing is compressed; beyond it the oldest goes. Events have as much again, at most 4 MiB",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -298,7 +305,7 @@ const SENDING: &[Setting] = &[
         default: "otlp",
         value: "EXPORTER",
         bounds: "`otlp`, `none`",
-        help: "none: nothing is sent, everything else works",
+        help: "none: no samples are sent, and no events unless logs_exporter or logs_endpoint is given; everything else works",
         used_by: UsedBy::Senders,
     },
     Setting {
@@ -308,7 +315,7 @@ const SENDING: &[Setting] = &[
         default: "false",
         value: "BOOL",
         bounds: "`true`, `false`",
-        help: "true is exporter none by the name that OpenTelemetry gave it",
+        help: "true is exporter none by the name that OpenTelemetry gave it, for events and traces too, whatever else is said",
         used_by: UsedBy::Senders,
     },
     Setting {

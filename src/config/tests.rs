@@ -9,6 +9,10 @@ use super::*;
 use crate::source::Scope;
 use crate::source::proc_root::ProcRoot;
 
+#[path = "alerting_tests.rs"]
+mod alerting_settings;
+#[path = "logs_tests.rs"]
+mod logs_settings;
 #[path = "sending_tests.rs"]
 mod sending_settings;
 

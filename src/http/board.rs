@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::kept::Kept;
+use super::wrongs::{Alarms, Wrongs};
+use crate::history::History;
 use crate::sample::{self, Sample};
 
 /// So many intervals without a tick, and the loop is stuck; a tick that is late by one has missed it, and that is none.
@@ -29,6 +31,8 @@ pub struct About {
     pub given: Vec<String>,
     /// What was given and has no effect.
     pub warnings: Vec<String>,
+    /// Why no events are sent; nothing where they are.
+    pub no_events: Option<String>,
 }
 
 /// How delivery is at a moment.
@@ -43,6 +47,9 @@ pub struct Delivery {
     /// How the last request went.
     pub last: Last,
 }
+
+/// The same, where it is events that wait and are sent.
+pub(super) struct OfEvents(pub(super) Delivery);
 
 /// How the last request went.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +86,13 @@ struct State {
     sample: Option<(Kept, Instant)>,
     /// What is read, in words.
     reads: Option<String>,
+    /// The host's name.
+    host: Option<String>,
+    history: Option<Arc<Mutex<History>>>,
+    alarms: Option<Arc<dyn Alarms>>,
     delivery: Option<Ask>,
+    /// Delivery of events, which go another way.
+    events: Option<Ask>,
 }
 
 impl fmt::Debug for State {
@@ -102,7 +115,11 @@ impl Board {
                 told: None,
                 sample: None,
                 reads: None,
+                host: None,
+                history: None,
+                alarms: None,
                 delivery: None,
+                events: None,
             }),
         }))
     }
@@ -129,9 +146,29 @@ impl Board {
         self.state().reads = Some(what);
     }
 
+    /// The name of the host is known.
+    pub fn is_on(&self, host: String) {
+        self.state().host = Some(host);
+    }
+
+    /// What was counted before can be asked for. Whoever holds it may not look at the board meanwhile.
+    pub fn remembers(&self, history: Arc<Mutex<History>>) {
+        self.state().history = Some(history);
+    }
+
+    /// What is wrong can be asked for.
+    pub fn judges(&self, alarms: Arc<dyn Alarms>) {
+        self.state().alarms = Some(alarms);
+    }
+
     /// Delivery has begun, and can be asked how it is.
     pub fn delivers(&self, ask: impl Fn() -> Delivery + Send + 'static) {
         self.state().delivery = Some(Box::new(ask));
+    }
+
+    /// Delivery of events has begun, and can be asked how it is.
+    pub fn delivers_events(&self, ask: impl Fn() -> Delivery + Send + 'static) {
+        self.state().events = Some(Box::new(ask));
     }
 
     /// Shows what is on it now.
@@ -178,8 +215,45 @@ impl View<'_> {
         self.state.reads.as_deref()
     }
 
+    pub(super) fn host(&self) -> Option<&str> {
+        self.state.host.as_deref()
+    }
+
+    /// When the first sample was taken, by the clock as it is now.
+    pub(super) fn watches_since(&self) -> Option<SystemTime> {
+        self.history()?.began()
+    }
+
+    /// What time it is, by the clock that the last sample was taken by.
+    pub(super) fn wall(&self) -> Option<SystemTime> {
+        let (kept, age) = self.sample()?;
+        kept.time.checked_add(age)
+    }
+
+    /// What was counted before.
+    pub(super) fn history(&self) -> Option<MutexGuard<'_, History>> {
+        let history = self.state.history.as_ref()?;
+        Some(history.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is made of what is wrong; nothing where nobody judges.
+    pub(super) fn wrongs<T>(&self, make: impl FnOnce(&Wrongs<'_>) -> T) -> Option<T> {
+        let (mut make, mut answer) = (Some(make), None);
+        self.state.alarms.as_deref()?.look(&mut |wrongs| {
+            if let Some(make) = make.take() {
+                answer = Some(make(wrongs));
+            }
+        });
+        answer
+    }
+
     pub(super) fn delivery(&self) -> Option<Delivery> {
         self.state.delivery.as_ref().map(|ask| ask())
+    }
+
+    /// How delivery of events is.
+    pub(super) fn events(&self) -> Option<OfEvents> {
+        self.state.events.as_ref().map(|ask| OfEvents(ask()))
     }
 
     /// Whether the loop that ticks is alive, else why not. Neither a reading that hangs nor a backend that is away stops it, and

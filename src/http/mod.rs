@@ -4,12 +4,15 @@
 //! else's, in a browser on this machine, could ask it under any other name (DNS rebinding). The other offers whether the agent
 //! lives and is ready, to whoever asks: the kubelet asks by the pod's address.
 
+mod api;
 pub mod board;
 mod hosts;
 mod kept;
+mod page;
 mod router;
 pub mod server;
 mod status;
+pub mod wrongs;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,6 +24,8 @@ pub struct Options {
     pub all: Option<Wanted>,
     /// For probes alone; nothing where that is off.
     pub health: Option<Place>,
+    /// Whether there is a page for people where all there is is offered.
+    pub page: bool,
 }
 
 /// A place to listen at, and how much it matters.

@@ -8,10 +8,10 @@ use http::Request;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use super::super::board::{About, Delivery, Last};
+use super::super::board::About;
 use super::*;
 use crate::pods::{Gate, Owner, PodReading, Pods};
-use crate::sample::{self, Sample, Vitals};
+use crate::sample::{Sample, Vitals};
 use crate::source::{Counted, Details, Fault, Reading, Scope, Sockets, Source};
 use crate::tcp::{Counts, State};
 
@@ -34,15 +34,23 @@ fn pass(time: Duration) {
     NOW.set(NOW.get() + time);
 }
 
-fn board() -> Board {
-    let about = About {
+fn about() -> About {
+    About {
         interval: INTERVAL,
         scope: "host",
         proc_root: "/host/proc".to_owned(),
         given: vec!["flag --scope".to_owned()],
         warnings: Vec::new(),
-    };
+        no_events: None,
+    }
+}
+
+fn board_of(about: About) -> Board {
     Board::new(about, || NOW.get())
+}
+
+fn board() -> Board {
+    board_of(about())
 }
 
 fn counted(listen: u64) -> Counted {
@@ -237,7 +245,6 @@ fn a_path_is_taken_as_it_is_written() {
     let board = board();
     assert_eq!(code(&board, "/livez?verbose=1"), 200);
     for path in [
-        "/",
         "/livez/",
         "//livez",
         "/LIVEZ",
@@ -353,41 +360,8 @@ fn a_sum_of_no_pods_is_nothing_and_not_zero() {
     assert_eq!(status["sample"]["pods"]["tcp_listen"], Value::Null);
 }
 
-#[test]
-fn a_status_tells_how_delivery_is_at_the_moment_it_is_asked() {
-    let board = board();
-    board.ticks();
-    board.takes(&sample(), true);
-    let tell = |last: Last| {
-        board.delivers(move || Delivery {
-            endpoint: "http://collector:4317".to_owned(),
-            protocol: "OTLP/gRPC",
-            queue: sample::Delivery {
-                records: 3,
-                oldest: Duration::from_secs(90),
-                ..sample::Delivery::default()
-            },
-            last: last.clone(),
-        });
-        status(&board)["delivery"].clone()
-    };
-    let untried = tell(Last::Untried);
-    assert_eq!(untried["health"], "untried");
-    assert_eq!(untried["endpoint"], "http://collector:4317");
-    assert_eq!(untried["waiting_samples"], 3);
-    assert_eq!(untried["oldest_seconds"], 90.0);
-    let works = tell(Last::Works(Duration::from_secs(5)));
-    assert_eq!(
-        (&works["health"], &works["health_seconds"]),
-        (&json!("works"), &json!(5.0))
-    );
-    let fails = tell(Last::Fails(
-        Duration::from_secs(7),
-        "nobody listens there".into(),
-    ));
-    assert_eq!(fails["failure"], "nobody listens there");
-    assert_eq!(
-        (code(&board, "/livez"), code(&board, "/readyz")),
-        (200, 200)
-    );
-}
+#[path = "api_tests.rs"]
+mod api_tests;
+
+#[path = "delivery_tests.rs"]
+mod delivery_tests;

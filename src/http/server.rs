@@ -77,9 +77,10 @@ fn advice(cause: &io::Error) -> &'static str {
 }
 
 impl Listener {
-    /// Listens where all there is is to be asked for.
-    pub fn for_all(wanted: Wanted) -> Result<Self, ListenError> {
-        Self::bind(wanted.place, "http-listen", Offer::All)
+    /// Listens where all there is is to be asked for, with the page for people or without.
+    pub fn for_all(wanted: Wanted, page: bool) -> Result<Self, ListenError> {
+        let offer = if page { Offer::All } else { Offer::WithoutPage };
+        Self::bind(wanted.place, "http-listen", offer)
     }
 
     /// Listens where probes ask.

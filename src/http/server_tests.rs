@@ -19,6 +19,7 @@ fn connection(holds: usize) -> (DuplexStream, JoinHandle<()>) {
         proc_root: String::new(),
         given: Vec::new(),
         warnings: Vec::new(),
+        no_events: None,
     };
     let local = Local {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),

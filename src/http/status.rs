@@ -8,10 +8,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::board::{Delivery, Last, View};
+use super::board::{Delivery, Last, OfEvents, View};
 use super::kept::{AllPods, Kept};
+use super::wrongs::Wrongs;
 use crate::sample::{Five, format_time};
 use crate::source::{Fault, Reading};
+
+/// So many changes of alerts are told of; `/api/v1/alerts` has more.
+const MOST_CHANGES: usize = 5;
 
 /// The document, in one line.
 pub(super) fn json(view: &View<'_>) -> Vec<u8> {
@@ -38,6 +42,9 @@ pub(super) fn json(view: &View<'_>) -> Vec<u8> {
             faults: &vitals.faults,
         }),
         delivery: view.delivery(),
+        events: view.events(),
+        why_no_events: about.no_events.as_deref(),
+        alerts: view.wrongs(Brief::of),
     };
     // It has no map whose keys are not strings, and no number that JSON cannot write.
     let mut json = serde_json::to_vec(&status).unwrap_or_default();
@@ -62,6 +69,46 @@ struct Status<'a> {
     sample: Option<Told<'a>>,
     agent: Option<Agent<'a>>,
     delivery: Option<Delivery>,
+    events: Option<OfEvents>,
+    why_no_events: Option<&'a str>,
+    alerts: Option<Brief>,
+}
+
+/// What is wrong, in brief.
+#[derive(Serialize)]
+struct Brief {
+    standing: usize,
+    suppressed: u64,
+    /// The last of what began or ended, the newest first.
+    recent: Vec<Changed>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    time: String,
+    transition: &'static str,
+    rule: String,
+    severity: &'static str,
+    whose: String,
+}
+
+impl Brief {
+    fn of(wrongs: &Wrongs<'_>) -> Self {
+        let newest = wrongs.recent.iter().rev().take(MOST_CHANGES);
+        Self {
+            standing: wrongs.standing.len(),
+            suppressed: wrongs.suppressed,
+            recent: newest
+                .map(|event| Changed {
+                    time: format_time(event.time),
+                    transition: event.transition.name(),
+                    rule: event.alert.rule.to_string(),
+                    severity: event.alert.severity.name(),
+                    whose: event.alert.whose.to_string(),
+                })
+                .collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -127,6 +174,24 @@ impl Serialize for AllPods {
 
 impl Serialize for Delivery {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.told("waiting_samples", "rejected_points", serializer)
+    }
+}
+
+impl Serialize for OfEvents {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.told("waiting_events", "rejected_events", serializer)
+    }
+}
+
+impl Delivery {
+    /// With the names of what is of one signal alone.
+    fn told<S: Serializer>(
+        &self,
+        waiting: &'static str,
+        rejected: &'static str,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let (health, lasted, failure): (_, _, Option<&Arc<str>>) = match &self.last {
             Last::Untried => ("untried", None, None),
             Last::Works(lasted) => ("works", Some(*lasted), None),
@@ -140,13 +205,13 @@ impl Serialize for Delivery {
         object.serialize_entry("health_seconds", &lasted.map(seconds))?;
         object.serialize_entry("failure", &failure.map(|why| &**why))?;
         for (name, number) in [
-            ("waiting_samples", queue.records),
+            (waiting, queue.records),
             ("waiting_bytes", queue.bytes),
             ("sent", queue.sent),
             ("dropped_full", queue.dropped_full),
             ("dropped_old", queue.dropped_old),
             ("dropped_refused", queue.dropped_refused),
-            ("rejected_points", queue.rejected_points),
+            (rejected, queue.rejected_points),
         ] {
             object.serialize_entry(name, &number)?;
         }
@@ -157,6 +222,6 @@ impl Serialize for Delivery {
 }
 
 /// To the microsecond, which is as long as a number should be.
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
