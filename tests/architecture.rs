@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tcpgauge::config;
-use tcpgauge::otlp::catalogue;
+use tcpgauge::otlp::{catalogue, logs};
 
 /// Which modules of the crate each module may know. A module that is not here is a module that nobody thought about.
 const MAY_KNOW: &[(&str, &[&str])] = &[
@@ -27,9 +27,17 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         &["counters", "culprits", "pods", "ports", "source", "tcp"],
     ),
     (
-        "otlp",
+        "alerts",
         &[
             "counters", "culprits", "pods", "ports", "sample", "source", "tcp",
+        ],
+    ),
+    ("history", &["pods", "sample", "source", "tcp"]),
+    ("state", &[]),
+    (
+        "otlp",
+        &[
+            "alerts", "counters", "culprits", "pods", "ports", "sample", "source", "tcp",
         ],
     ),
     ("delivery", &[]),
@@ -40,23 +48,30 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     ("schedule", &[]),
     ("log", &[]),
-    ("http", &["pods", "sample", "source"]),
+    (
+        "http",
+        &[
+            "alerts", "culprits", "history", "pods", "sample", "source", "tcp",
+        ],
+    ),
     (
         "config",
-        &["delivery", "http", "log", "otlp", "pods", "ports", "source"],
+        &[
+            "alerts", "delivery", "http", "log", "otlp", "pods", "ports", "source", "tcp",
+        ],
     ),
     (
         "agent",
         &[
-            "config", "culprits", "delivery", "http", "identity", "otlp", "reader", "sample",
-            "schedule", "source", "tcp",
+            "alerts", "config", "culprits", "delivery", "history", "http", "identity", "otlp",
+            "reader", "sample", "schedule", "source", "state", "tcp",
         ],
     ),
     (
         "cli",
         &[
-            "agent", "config", "counters", "culprits", "delivery", "http", "identity", "log",
-            "otlp", "pods", "ports", "reader", "sample", "source", "tcp",
+            "agent", "alerts", "config", "counters", "culprits", "delivery", "http", "identity",
+            "log", "otlp", "pods", "ports", "reader", "sample", "source", "state", "tcp",
         ],
     ),
     ("main", &["cli"]),
@@ -73,6 +88,8 @@ const MAY_OPEN_FILES: &[&str] = &[
     "src/config/layers.rs",
     "src/delivery/file.rs",
     "src/delivery/spool/directory.rs",
+    "src/state.rs",
+    "src/cli/recording.rs",
 ];
 
 const MOST_LINES: usize = 400;
@@ -287,6 +304,7 @@ fn generated_pages_are_in_step_with_the_code() {
     for (file, page) in [
         ("docs/metrics.md", catalogue::markdown()),
         ("docs/config.md", config::docs::markdown()),
+        ("docs/events.md", logs::markdown()),
     ] {
         if std::env::var("UPDATE_DOCS").is_ok() {
             std::fs::write(project().join(file), &page).unwrap();
@@ -327,6 +345,8 @@ fn links_between_pages_lead_somewhere() {
         "ARCHITECTURE.md",
         "docs/metrics.md",
         "docs/config.md",
+        "docs/events.md",
+        "docs/history.md",
         "docs/http.md",
         "docs/pods.md",
         "docs/culprits.md",

@@ -1,5 +1,7 @@
 //! Flags and commands, made from the table of settings.
 
+mod alerting;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches};
 
+pub(super) use self::alerting::{Record, Replay, ReplayForm, RulesForm};
 use crate::config::settings::{self, CONFIG_VARIABLE, Setting, UsedBy};
 use crate::config::{self, Flags};
 use crate::tcp::State;
@@ -28,7 +31,7 @@ Exit codes: 0 all was done; 1 something is missing or incomplete; 64 bad usage o
 Every setting can also come from the environment or a TOML file: docs/config.md.";
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     /// Be the agent.
     Run,
@@ -40,14 +43,24 @@ pub(super) enum Command {
     Check,
     /// The catalogue.
     Metrics(Catalogue),
+    /// The rules in force.
+    Rules(RulesForm),
+    /// What the rules would have said.
+    Replay(Replay),
+    /// Keep what rules see.
+    Record(Record),
 }
 
 impl Command {
     /// Which settings matter to it.
-    pub(super) fn used_by(self) -> UsedBy {
+    pub(super) fn used_by(&self) -> UsedBy {
         match self {
-            Self::Run | Self::Check => UsedBy::Senders,
-            Self::Snapshot(_) | Self::Culprits(_) | Self::Metrics(_) => UsedBy::Readers,
+            Self::Run | Self::Check | Self::Record(_) => UsedBy::Senders,
+            Self::Snapshot(_)
+            | Self::Culprits(_)
+            | Self::Metrics(_)
+            | Self::Rules(_)
+            | Self::Replay(_) => UsedBy::Readers,
         }
     }
 }
@@ -108,6 +121,12 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed,
             };
             (Command::Metrics(form), Some(own))
         }
+        Some(("alerts", alerts)) => match alerts.subcommand() {
+            Some(("replay", own)) => (Command::Replay(alerting::replay(own)), Some(own)),
+            Some((_, own)) => (Command::Rules(alerting::rules_form(own)), Some(own)),
+            None => (Command::Rules(RulesForm::Table), None),
+        },
+        Some(("record", own)) => (Command::Record(alerting::record(own)), Some(own)),
         Some((_, own)) => (Command::Run, Some(own)),
         None => (Command::Run, None),
     };
@@ -229,6 +248,8 @@ fn command() -> clap::Command {
                 .after_help("Exit codes: 0 printed; 1 could not be printed; 64 bad usage.")
                 .arg(format_argument(&["table", "markdown", "json"])),
         )
+        .subcommand(alerting::alerts_command())
+        .subcommand(alerting::record_command())
 }
 
 fn config_file() -> Arg {
@@ -278,59 +299,5 @@ fn argument(setting: &'static Setting) -> Option<Arg> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(arguments: &[&str]) -> Parsed {
-        parse(
-            std::iter::once("tcpgauge")
-                .chain(arguments.iter().copied())
-                .map(OsString::from),
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn no_command_is_run() {
-        assert_eq!(parsed(&[]).command, Command::Run);
-        assert_eq!(
-            parsed(&["--interval", "5s"]).flags.settings["interval"],
-            "5s"
-        );
-    }
-
-    #[test]
-    fn a_flag_counts_before_and_after_the_command_and_after_it_more() {
-        let flags = parsed(&[
-            "--scope",
-            "self",
-            "--proc-root",
-            "/a",
-            "snapshot",
-            "--proc-root",
-            "/b",
-        ])
-        .flags;
-        assert_eq!(flags.settings["scope"], "self");
-        assert_eq!(flags.settings["proc_root"], "/b");
-    }
-
-    #[test]
-    fn a_switch_may_stand_alone() {
-        assert_eq!(
-            parsed(&["--split-network-type"]).flags.settings["split_network_type"],
-            "true"
-        );
-        assert_eq!(
-            parsed(&["--split-network-type=false", "run"])
-                .flags
-                .settings["split_network_type"],
-            "false"
-        );
-    }
-}
+#[path = "arguments_tests.rs"]
+mod tests;

@@ -1,9 +1,13 @@
-//! The command line: `run` (the default), `snapshot`, `culprits`, `check`, `metrics`.
+//! The command line: `run` (the default), `snapshot`, `culprits`, `check`, `metrics`, `alerts`, `record`.
 
+mod alerts;
 mod arguments;
 mod check;
 mod console;
 mod culprits;
+mod record;
+mod recording;
+mod replay;
 mod run;
 mod snapshot;
 mod table;
@@ -16,6 +20,7 @@ use std::time::Duration;
 use self::arguments::{Command, Parsed};
 use crate::config::{Config, Environment};
 use crate::otlp::catalogue;
+use crate::sample::plain;
 
 /// `EX_USAGE` of `sysexits.h`: bad usage or configuration.
 const BAD_USAGE: u8 = 64;
@@ -57,6 +62,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: Environment)
         Command::Snapshot(format) => snapshot::main(&config, format),
         Command::Culprits(question) => culprits::main(&config, question),
         Command::Check => check::main(&config),
+        Command::Rules(form) => Ok(alerts::main(&config, form)),
+        Command::Replay(replay) => replay::main(&config, &replay),
+        Command::Record(record) => record::main(config, &record),
         Command::Run | Command::Metrics(_) => run::main(config),
     };
     done.unwrap_or_else(|error| {
@@ -81,13 +89,6 @@ fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "tcpgauge: {}", plain(text));
 }
 
-/// `text` on one line, and without what a terminal would act on: settings and files can hold anything.
-fn plain(text: &str) -> String {
-    // What turns the direction of text has what comes after it read backwards.
-    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.replace(|c: char| c.is_control() || turns(c), " ")
-}
-
 /// A runtime for one thread, as everything here needs.
 /// As long as the agent lives.
 const FOR_EVER: Duration = Duration::from_hours(100 * 365 * 24);
@@ -105,18 +106,4 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
         .build()?;
     runtime.block_on(runtime.spawn_blocking(|| {}))?;
     Ok(runtime)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn what_a_stranger_wrote_moves_no_cursor_and_turns_no_text() {
-        assert_eq!(
-            plain("a\nb\u{1b}[2Jc\u{9b}1Ad\u{202e}e\u{2067}f"),
-            "a b [2Jc 1Ad e f"
-        );
-        assert_eq!(plain("größer 大"), "größer 大");
-    }
 }

@@ -60,7 +60,7 @@ fn the_counter_counts() {
 
 #[test]
 fn a_reading_allocates_nothing_after_the_first() {
-    for rows in [0, 1_000, 100_000] {
+    for (rows, listening) in [(0, true), (1_000, false), (1_000, true), (100_000, true)] {
         let root = tempfile::tempdir().unwrap();
         let net = root.path().join("1/net");
         std::fs::create_dir_all(&net).unwrap();
@@ -76,7 +76,10 @@ fn a_reading_allocates_nothing_after_the_first() {
             scope: Scope::Host,
             choice: Choice::Text,
             by_family: false,
-            attention: Attention::default(),
+            attention: Attention {
+                listening,
+                ..Attention::default()
+            },
         });
         let stop = AtomicBool::new(false);
         assert_eq!(
@@ -89,7 +92,7 @@ fn a_reading_allocates_nothing_after_the_first() {
                 2 * rows
             );
         });
-        assert_eq!(count, 0, "with {rows} rows");
+        assert_eq!(count, 0, "with {rows} rows, ports told: {listening}");
     }
 }
 

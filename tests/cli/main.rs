@@ -17,10 +17,12 @@ mod output;
 mod pods;
 #[path = "../support/program.rs"]
 mod program;
+mod recording;
 mod secrets;
 #[path = "../support/skip.rs"]
 mod skip;
 mod source;
+mod state;
 mod terminal;
 mod usage;
 

@@ -5,7 +5,9 @@ use tcpgauge::config::settings::{self, UsedBy};
 use crate::BAD_USAGE;
 use crate::program::{finish, tcpgauge};
 
-const COMMANDS: [&str; 5] = ["run", "snapshot", "culprits", "check", "metrics"];
+const COMMANDS: [&str; 7] = [
+    "run", "snapshot", "culprits", "check", "metrics", "alerts", "record",
+];
 
 /// What a help says, without where its lines break.
 fn help(arguments: &[&str]) -> String {
@@ -47,6 +49,7 @@ fn every_help_tells_every_setting_that_matters_with_its_flag_and_its_variables()
     for (command, matters) in [
         ("run", &[UsedBy::Readers, UsedBy::Senders][..]),
         ("check", &[UsedBy::Readers, UsedBy::Senders]),
+        ("record", &[UsedBy::Readers, UsedBy::Senders]),
         ("snapshot", &[UsedBy::Readers]),
         ("culprits", &[UsedBy::Readers]),
     ] {
@@ -95,6 +98,10 @@ fn what_is_not_understood_ends_with_64_and_is_said_on_stderr() {
         (&["snapshot", "--format", "yaml"], "json"),
         (&["snapshot", "extra"], "extra"),
         (&["metrics", "--format", "xml"], "markdown"),
+        (&["alerts", "liszt"], "list"),
+        (&["alerts", "replay"], "FILE"),
+        (&["record"], "FILE"),
+        (&["record", "file", "--for", "fortnight"], "--for"),
         (&["run", "--interval"], "--interval"),
         (&["--headers", "a=b"], "--headers"),
     ] {

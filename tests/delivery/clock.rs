@@ -16,8 +16,9 @@ const ODD_HOUR: Hours = 1.0 + 0.2 / 3600.0;
 /// Longer than anything may wait.
 const LONG: Hours = 25.0;
 
-/// How late after its moment a sample may be taken on a busy machine.
-const ON_TIME: Duration = Duration::from_millis(200);
+/// How late after its moment a sample may be taken on a machine that is busy, or stands still for a while: it is nearer to its own
+/// second than to the next.
+const ON_TIME: Duration = Duration::from_millis(500);
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

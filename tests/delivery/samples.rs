@@ -15,8 +15,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use crate::agent::Ended;
 use crate::otlp_server::Received;
 
-/// How late after its moment a sample may be taken on a busy machine.
-const ON_TIME: Duration = Duration::from_millis(200);
+/// How late after its moment a sample may be taken on a machine that is busy, or stands still for a while: it is nearer to its own
+/// second than to the next.
+const ON_TIME: Duration = Duration::from_millis(500);
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -332,11 +333,11 @@ fn a_sample_that_is_missing_or_double_or_late_or_out_of_place_is_seen() {
             "out of order",
         ),
         (
-            &[10_450, 11_000, 12_000, 13_300, 14_000, 14_350],
+            &[10_450, 11_000, 12_000, 13_600, 14_000, 14_350],
             "not on time",
         ),
         (
-            &[10_450, 11_000, 12_000, 12_100, 13_000, 14_000, 14_350],
+            &[10_450, 11_000, 12_000, 12_300, 13_000, 14_000, 14_350],
             "too close",
         ),
     ] {

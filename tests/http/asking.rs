@@ -87,7 +87,7 @@ pub(crate) fn address(agent: &Agent, page: &str) -> SocketAddr {
 pub(crate) fn answering() -> (Agent, SocketAddr) {
     let agent = crate::agent::Tcpgauge::run(NOBODY);
     let agent = agent.args(["--http-listen", "127.0.0.1:0"]).start();
-    let at = address(&agent, "status");
+    let at = address(&agent, "");
     (agent, at)
 }
 

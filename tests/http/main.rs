@@ -16,6 +16,8 @@ mod agent;
 #[path = "../namespaces/enter.rs"]
 #[allow(dead_code, reason = "another test program needs the rest")]
 mod enter;
+#[path = "../support/otlp_server.rs"]
+mod otlp_server;
 #[path = "../support/shim.rs"]
 #[allow(dead_code, reason = "another test program needs the rest")]
 mod shim;
@@ -23,7 +25,7 @@ mod shim;
 mod skip;
 
 mod asking;
-
+mod events;
 mod limits;
 mod pages;
 mod places;

@@ -72,7 +72,7 @@ fn a_delivery_that_works_is_said() {
     });
     let agent = Tcpgauge::run(&endpoint).args(["--protocol", "http/protobuf"]);
     let agent = agent.args(["--http-listen", "127.0.0.1:0"]).start();
-    let at = address(&agent, "status");
+    let at = address(&agent, "");
     until("delivery", || status(at)["delivery"]["health"] == "works");
     let delivery = &status(at)["delivery"];
     assert_eq!(delivery["failure"], Value::Null);
@@ -110,7 +110,7 @@ fn an_agent_that_cannot_read_lives_and_is_ready_as_long_as_it_can() {
 fn a_sample_that_is_not_exported_makes_nobody_ready() {
     let tree = Tcpgauge::run(NOBODY);
     let agent = tree.args(["--http-listen", "127.0.0.1:0"]).start();
-    let at = address(&agent, "status");
+    let at = address(&agent, "");
     until("a sample", || code(at, "/readyz") == 200);
     agent.tree.write("tcp", &(table(&TCP, 8) + "no row\n"));
     until("no sample to export", || code(at, "/readyz") == 503);
@@ -127,7 +127,7 @@ fn a_reading_that_hangs_leaves_the_agent_alive_and_not_ready() {
     };
     let agent = Tcpgauge::run(NOBODY).args(["--http-listen", "127.0.0.1:0"]);
     let agent = shim.start(agent);
-    let at = address(&agent, "status");
+    let at = address(&agent, "");
     until("a sample", || code(at, "/readyz") == 200);
     shim.hang_tables();
     until("no sample for two intervals", || code(at, "/readyz") == 503);
@@ -193,7 +193,7 @@ fn nothing_secret_is_in_a_status() {
         .args(["--protocol", "http/protobuf", "--interval", "1s"])
         .args(["--http-listen", "127.0.0.1:0"]);
     let agent = agent.start();
-    let at = address(&agent, "status");
+    let at = address(&agent, "");
     until("an answer of the backend", || {
         status(at)["delivery"]["health"] == "fails"
     });

@@ -38,7 +38,7 @@ fn one_port_on_loopback_is_the_default_and_a_second_agent_goes_on_without() {
     let name = "places::one_port_on_loopback_is_the_default_and_a_second_agent_goes_on_without";
     in_fresh_namespace(name, |_| {
         let first = by_default();
-        assert_eq!(address(&first, "status"), DEFAULT);
+        assert_eq!(address(&first, ""), DEFAULT);
         until("a sample", || code(DEFAULT, "/readyz") == 200);
         let second = by_default();
         second.wait_for_samples(2);
@@ -136,13 +136,13 @@ fn probes_are_answered_at_every_address_and_by_any_name_and_nothing_else_is() {
 #[test]
 fn a_place_is_free_again_when_its_agent_has_ended() {
     let agent = start(&["--http-listen", "127.0.0.1:0"]);
-    let at = address(&agent, "status");
+    let at = address(&agent, "");
     let mut held = crate::asking::connect(at);
     until("a sample", || code(at, "/readyz") == 200);
     agent.stop().assert_clean();
     assert_eq!(crate::asking::read_to_end(&mut held), "");
     let agent = start(&["--http-listen", &at.to_string()]);
-    assert_eq!(address(&agent, "status"), at);
+    assert_eq!(address(&agent, ""), at);
     until("a sample", || code(at, "/readyz") == 200);
 }
 

@@ -52,7 +52,7 @@ impl Log {
 }
 
 /// Runs `claim` in a process of its own, where only that test runs, in user and mount namespaces of its own.
-fn with_mounts(test: &str, claim: impl FnOnce()) {
+pub(crate) fn with_mounts(test: &str, claim: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return claim();
     }
@@ -80,7 +80,7 @@ fn with_mounts(test: &str, claim: impl FnOnce()) {
 }
 
 /// Mounts a file system in memory, or says why not.
-fn mount(test: &str, dir: &Path, with: &str) -> bool {
+pub(crate) fn mount(test: &str, dir: &Path, with: &str) -> bool {
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", with, "tmpfs"])
         .arg(dir)
@@ -127,7 +127,8 @@ fn a_full_disk_is_said_once_and_once_there_is_room_everything_is_kept() {
             !spool.flush(Duration::from_millis(1500)),
             "it tries again, in vain"
         );
-        assert_eq!(log.count("cannot write to the spool"), 1);
+        let says = format!("cannot write to the spool in {}: ", dir.path().display());
+        assert_eq!(log.count(&says), 1);
         let synced = spool.status().synced;
         assert!((1..30).contains(&synced), "what fits is on disk: {synced}");
 
@@ -157,7 +158,7 @@ fn a_disk_that_stays_full_costs_what_does_not_fit_into_memory_and_delays_nobody(
             .count();
         assert!((600..800).contains(&kept), "{kept}, as many as 2 MiB hold");
         assert_eq!(spool.status().lost, 10_000 - kept as u64);
-        let said = log.count("(--spool-dir)");
+        let said = log.count(&format!("the spool in {}", dir.path().display()));
         assert_eq!(said, 1, "that it is full, or that it does not keep up");
     });
 }

@@ -14,6 +14,7 @@ mod skip;
 
 mod disks;
 mod kills;
+mod state;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -26,9 +27,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 fn options(dir: &Path) -> Options {
     Options {
         dir: dir.to_owned(),
-        make: true,
         bytes: 4 << 20,
         sync: SyncPolicy::EveryRecord,
+        make: false,
     }
 }
 

@@ -1,0 +1,80 @@
+//! What an agent makes of the files that are in its state directory when it starts, and what it leaves there.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use tcpgauge::state::Store;
+
+use crate::agent::Agent;
+use crate::fixture;
+use crate::program::{Finished, tcpgauge};
+
+/// A run with alerts and history, from its start to its end; the sample at the end is in what it kept.
+fn run(state: &Path) -> Finished {
+    let root = fixture("every_state_in_both_families");
+    let mut command = tcpgauge(["run", "--exporter", "none", "--interval", "1h"]);
+    command.args(["--proc-root", &root, "--http-listen", "127.0.0.1:0"]);
+    command.arg("--state-dir").arg(state);
+    let mut agent = Agent::start(command);
+    agent.until("tcp_connections=175");
+    agent.stop()
+}
+
+/// A socket cannot be opened by root either, unlike a file of somebody else.
+#[test]
+fn what_cannot_be_read_is_left_as_it_is_and_the_other_file_is_kept() {
+    for (unreadable, other) in [("history", "alerts"), ("alerts", "history")] {
+        let dir = tempfile::tempdir().unwrap();
+        let [unreadable, other] =
+            [unreadable, other].map(|name| dir.path().join(format!("tcpgauge-{name}.state")));
+        let _socket = UnixListener::bind(&unreadable).unwrap();
+        let run = run(dir.path());
+        assert_eq!(run.exit, 0, "{run:?}");
+        let kind = fs::symlink_metadata(&unreadable).unwrap().file_type();
+        assert!(kind.is_socket(), "it was written over: {}", run.stderr);
+        let says = format!("cannot read {}", unreadable.display());
+        assert!(run.stderr.contains(&says), "{}", run.stderr);
+        assert!(run.stderr.contains("nothing is kept there in this run"));
+        assert!(other.is_file(), "{}", run.stderr);
+    }
+}
+
+/// Sound files, of a version that this one does not know, or of other sockets: once each, and the newest is kept of what is set aside.
+#[test]
+fn what_this_run_has_no_use_for_is_set_aside_and_not_written_over() {
+    let root = fixture("every_state_in_both_families");
+    let dir = tempfile::tempdir().unwrap();
+    for (whose, alerts, history, why) in [
+        (
+            &*root,
+            &br#"{"version":99}"#[..],
+            &[99][..],
+            "it is of version 99",
+        ),
+        (&*root, b"", &[], "it is not what alerts are saved as"),
+        ("/elsewhere", b"theirs", b"theirs", "of other sockets"),
+    ] {
+        let files = [("alerts", alerts), ("history", history)];
+        let store = Store::open(dir.path()).unwrap();
+        let saved = files.map(|(name, bytes)| {
+            let marked = [format!("host {whose}\n").as_bytes(), bytes].concat();
+            store.save(name, &marked).unwrap();
+            let path = dir.path().join(format!("tcpgauge-{name}.state"));
+            (fs::read(&path).unwrap(), path)
+        });
+        drop(store);
+        let run = run(dir.path());
+        assert_eq!(run.exit, 0, "{run:?}");
+        assert!(run.stderr.contains(why), "{}", run.stderr);
+        for (bytes, path) in saved {
+            let aside = path.with_extension("state.damaged");
+            let says = format!("{} was set aside as {}", path.display(), aside.display());
+            assert!(run.stderr.contains(&says), "{}", run.stderr);
+            assert_eq!(fs::read(&aside).unwrap(), bytes, "{}", run.stderr);
+            assert_ne!(fs::read(&path).unwrap(), bytes, "it is kept anew");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+    }
+}
