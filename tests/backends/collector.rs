@@ -54,6 +54,12 @@ impl Setup {
         self.receiver(name, protocol, json!({}))
     }
 
+    /// A receiver that takes logs alone.
+    pub(crate) fn logs(&mut self, name: &str, protocol: &str) -> String {
+        self.pipeline("logs", name);
+        self.receiver(name, protocol, json!({}))
+    }
+
     /// Has what a receiver for metrics takes go through this processor.
     pub(crate) fn process(&mut self, name: &str, processor: &str, settings: Value) {
         self.processors.insert(processor.to_owned(), settings);
@@ -124,6 +130,17 @@ impl Setup {
     /// What a receiver has taken, sample by sample, in the order in which it came.
     pub(crate) fn samples(&self, name: &str) -> Vec<Value> {
         self.resources(name, "resourceMetrics")
+    }
+
+    /// What a receiver of logs has taken, record by record, in the order in which they came.
+    pub(crate) fn records(&self, name: &str) -> Vec<Value> {
+        let resources = self.resources(name, "resourceLogs");
+        let scopes = resources
+            .iter()
+            .flat_map(|one| one["scopeLogs"].as_array().unwrap());
+        scopes
+            .flat_map(|scope| scope["logRecords"].as_array().cloned().unwrap())
+            .collect()
     }
 
     /// What a receiver of traces has taken.

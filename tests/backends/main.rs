@@ -19,6 +19,12 @@
 mod agent;
 #[path = "../support/child.rs"]
 mod child;
+#[path = "../namespaces/enter.rs"]
+#[allow(dead_code, reason = "another test program needs the rest")]
+mod enter;
+#[path = "../namespaces/leak.rs"]
+#[allow(dead_code, reason = "another test program needs the rest")]
+mod leak;
 #[path = "../support/node.rs"]
 mod node;
 #[path = "../support/otlp_server.rs"]
@@ -41,6 +47,7 @@ mod proxy;
 mod whole;
 
 mod diagnoses;
+mod events;
 mod faults;
 mod kills;
 mod pods;
@@ -50,4 +57,6 @@ mod rotation;
 mod secrets;
 mod soak;
 mod traces;
+mod transitions;
+mod trouble;
 mod verdicts;
