@@ -155,8 +155,8 @@ fn close_wait_stays_until_the_application_closes_and_keepalive_mends_the_number_
 }
 
 #[test]
-fn time_wait_lasts_a_minute_whatever_tcp_fin_timeout_says_and_pools_make_none() {
-    let test = "time_wait_lasts_a_minute_whatever_tcp_fin_timeout_says_and_pools_make_none";
+fn time_wait_lasts_a_minute_whatever_tcp_fin_timeout_says_and_a_pool_makes_one() {
+    let test = "time_wait_lasts_a_minute_whatever_tcp_fin_timeout_says_and_a_pool_makes_one";
     holds(test, "time-wait", "time-wait.md", |case| {
         assert_eq!(case.number("snapshot", "tcp_time_wait"), 1000);
         assert_eq!(case.number("metrics", "tcp_time_wait"), 1000);
@@ -174,9 +174,9 @@ fn time_wait_lasts_a_minute_whatever_tcp_fin_timeout_says_and_pools_make_none() 
         case.says("recycle", "No such file or directory");
 
         assert_eq!(case.number("overflow", "tcp_time_wait"), 1100);
-        assert_eq!(case.number("overflow", "tcp.time_wait.overflows"), 401);
-        assert_eq!(case.number("buckets", "TcpExtTCPTimeWaitOverflow"), 401);
-        case.says("pooled", "+0 TIME_WAIT");
+        assert_eq!(case.number("overflow", "tcp.time_wait.overflows"), 402);
+        assert_eq!(case.number("buckets", "TcpExtTCPTimeWaitOverflow"), 402);
+        case.says("pooled", "+1 TIME_WAIT");
     });
 }
 
@@ -334,5 +334,27 @@ fn a_listener_can_be_gone_while_its_process_runs() {
         case.says("restart", "listen again: [Errno 98] Address already in use");
         case.says("restart", "with SO_REUSEADDR: listens");
         case.says("inherited", "sleep");
+    });
+}
+
+#[test]
+fn a_surge_is_whose_it_is_and_a_network_that_ends_in_silence_is_no_collapse() {
+    let test = "a_surge_is_whose_it_is_and_a_network_that_ends_in_silence_is_no_collapse";
+    holds(test, "connections", "connections.md", |case| {
+        assert_eq!(case.number("before", "tcp_established"), 200);
+        assert_eq!(case.number("surge", "tcp_established"), 1200);
+        assert_eq!(case.number("surge", "tcp_close_wait"), 0);
+        assert_eq!(case.after("culprits", "sockets in established:"), 1200);
+        // The server has one end of all, the client that leaks the other end of 500.
+        assert_eq!(case.lines("culprits", "to 192.0.2.1:8080"), 2);
+        assert_eq!(case.lines("culprits", "192.0.2.1  500"), 1);
+        case.says("ss", "\n600\n");
+        assert_eq!(case.number("over", "tcp_established"), 200);
+
+        assert_eq!(case.number("collapse", "tcp_established"), 0);
+        assert_eq!(case.number("collapse", "tcp_time_wait"), 600);
+        assert_eq!(case.number("collapse", "tcp_listen"), 1);
+        case.says("listens", "local port 8080");
+        assert_eq!(case.number("silent", "tcp_established"), 200);
     });
 }

@@ -16,6 +16,7 @@ fn is_open(path: &str) -> bool {
         "otlp.headers",
         "otlp.headersFromSecrets",
         "resourceAttributes",
+        "alerts.rules",
         "global",
         "commonLabels",
         "podLabels",

@@ -60,8 +60,10 @@
 {{- if $sidecar }}
 {{- fail "tcpgauge: culprits.enabled is for mode=daemonset: it would give root to a container in a pod of yours" }}
 {{- end }}
-{{- if eq $values.spool.type "hostPath" }}
-{{- fail "tcpgauge: culprits.enabled and spool.type=hostPath: with culprits the agent is root without the capability to write where others own, and without it is 65534, so either would find the other's files closed; use spool.type=emptyDir" }}
+{{- range $name := list "spool" "state" }}
+{{- if eq (get $values $name).type "hostPath" }}
+{{- fail (printf "tcpgauge: culprits.enabled and %s.type=hostPath: with culprits the agent is root without the capability to write where others own, and without it is 65534, so either would find the other's files closed; use %s.type=emptyDir" $name $name) }}
+{{- end }}
 {{- end }}
 {{- if semverCompare "<1.30-0" .Capabilities.KubeVersion.Version }}
 {{- fail (printf "tcpgauge: culprits.enabled needs Kubernetes 1.30 (appArmorProfile), and this is %s" .Capabilities.KubeVersion.Version) }}
@@ -75,12 +77,23 @@
 {{- if and $values.hostNetwork $values.health.enabled }}
 {{- fail "tcpgauge: updateStrategy.rollingUpdate.maxSurge starts a second agent on a node, and with hostNetwork the first one has health.port: use maxUnavailable" }}
 {{- end }}
-{{- if eq $values.spool.type "hostPath" }}
-{{- fail "tcpgauge: updateStrategy.rollingUpdate.maxSurge starts a second agent on a node, and spool.hostPath is for one: use maxUnavailable" }}
+{{- range $name := list "spool" "state" }}
+{{- if eq (get $values $name).type "hostPath" }}
+{{- fail (printf "tcpgauge: updateStrategy.rollingUpdate.maxSurge starts a second agent on a node, and %s.hostPath is for one: use maxUnavailable" $name) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
 {{- /* === what has no effect === */}}
+{{- if and (eq $values.spool.type "hostPath") (eq $values.state.type "hostPath") (eq $values.spool.hostPath $values.state.hostPath) }}
+{{- fail "tcpgauge: spool.hostPath and state.hostPath are the same directory, and each wants one of its own" }}
+{{- end }}
+{{- if and $values.page.enabled (eq ($values.config.http_listen | default (ternary "none" "" (eq $app true))) "none") }}
+{{- fail "tcpgauge: page.enabled has no effect where nothing listens: say where with config.http_listen, such as 127.0.0.1:9469" }}
+{{- end }}
+{{- if and $values.alerts.rules (not $values.alerts.enabled) }}
+{{- fail "tcpgauge: alerts.rules have no effect, for alerts.enabled is false" }}
+{{- end }}
 {{- if $sidecar }}
 {{- if $values.networkPolicy.enabled }}
 {{- fail "tcpgauge: networkPolicy.enabled is for mode=daemonset: a sidecar's pod is selected by your own policies" }}
@@ -88,8 +101,13 @@
 {{- if $values.openshift.scc.create }}
 {{- fail "tcpgauge: openshift.scc.create is for mode=daemonset: a sidecar needs no more than the SCC restricted-v2" }}
 {{- end }}
-{{- if and $app (eq $values.spool.type "hostPath") }}
-{{- fail "tcpgauge: spool.type=hostPath does not go with sidecar.in=app: pods share a node, and a spool is for one agent; use emptyDir" }}
+{{- range $name := list "spool" "state" }}
+{{- if and $app (eq (get $values $name).type "hostPath") }}
+{{- fail (printf "tcpgauge: %s.type=hostPath does not go with sidecar.in=app: pods share a node, and a %s is for one agent; use emptyDir" $name $name) }}
+{{- end }}
+{{- end }}
+{{- if $values.alerts.rules }}
+{{- fail "tcpgauge: alerts.rules are for mode=daemonset: they stand in a file, and a sidecar is told everything by flags; put a file with [alert.NAME] tables into a ConfigMap of yours, mount it with extraVolumes and extraVolumeMounts, and name it with extraArgs: [--config=/PATH]" }}
 {{- end }}
 {{- if and $values.sidecar.native (semverCompare "<1.29-0" .Capabilities.KubeVersion.Version) }}
 {{- fail (printf "tcpgauge: sidecar.native needs Kubernetes 1.29, and this is %s" .Capabilities.KubeVersion.Version) }}

@@ -158,6 +158,10 @@ httpGet:
 - name: tcpgauge-spool
   mountPath: /var/lib/tcpgauge
 {{- end }}
+{{- if ne .Values.state.type "none" }}
+- name: tcpgauge-state
+  mountPath: /var/lib/tcpgauge-state
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -217,6 +221,16 @@ httpGet:
 - name: tcpgauge-spool
   hostPath:
     path: {{ .Values.spool.hostPath | quote }}
+    type: Directory
+{{- end }}
+{{- if eq .Values.state.type "emptyDir" }}
+- name: tcpgauge-state
+  emptyDir:
+    sizeLimit: {{ .Values.state.sizeLimit | quote }}
+{{- else if eq .Values.state.type "hostPath" }}
+- name: tcpgauge-state
+  hostPath:
+    path: {{ .Values.state.hostPath | quote }}
     type: Directory
 {{- end }}
 {{- with .Values.extraVolumes }}

@@ -23,7 +23,8 @@ states: [11, 0]
 listeners: [3, 1]
 counters: [13, 0]
 capacity: [11, 0]
-self: [44, 1]
+alerts: [12, 0]
+self: [45, 1]
 {{- end }}
 
 {{/* Some backends bill series. */}}

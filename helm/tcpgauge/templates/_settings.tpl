@@ -4,7 +4,7 @@
 {{- define "tcpgauge.defaults" -}}
 culprits_top: 10
 interval: 30s
-metrics: five,states,listeners,counters,capacity,self
+metrics: five,states,listeners,counters,capacity,alerts,self
 {{- end }}
 
 {{/* A setting as it will be. */}}
@@ -77,12 +77,27 @@ values, and the agent reads any setting from a string.
 {{- if ne .Values.spool.type "none" }}
 {{- $_ := set $settings "spool_dir" "/var/lib/tcpgauge" }}
 {{- end }}
+{{- if ne .Values.state.type "none" }}
+{{- $_ := set $settings "state_dir" "/var/lib/tcpgauge-state" }}
+{{- end }}
+{{- if not .Values.alerts.enabled }}
+{{- $_ := set $settings "alerts" "false" }}
+{{- end }}
+{{- with .Values.alerts.runbooks }}
+{{- $_ := set $settings "runbooks" . }}
+{{- end }}
+{{- if not .Values.otlp.logs.enabled }}
+{{- $_ := set $settings "logs_exporter" "none" }}
+{{- end }}
 {{- if include "tcpgauge.answers" . }}
 {{- /* Every address of a pod, and of a node only its loopback. */}}
 {{- $_ := set $settings "health_listen" (printf "%s:%v" (ternary "127.0.0.1" "" .Values.hostNetwork) .Values.health.port) }}
 {{- end }}
 {{- if not (include "tcpgauge.ofNode" .) }}
 {{- $_ := set $settings "http_listen" ($settings.http_listen | default "none") }}
+{{- end }}
+{{- if not (or .Values.page.enabled (eq ($settings.http_listen | default "") "none")) }}
+{{- $_ := set $settings "http_page" "false" }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}
@@ -114,6 +129,13 @@ sdk_disabled = {{ .Values.config.sdk_disabled }}
 [header_files]
 {{- range $name, $path := . }}
 {{ $name | toJson }} = {{ $path | toJson }}
+{{- end }}
+{{- end }}
+{{- range $name, $rule := .Values.alerts.rules }}
+
+[alert.{{ $name }}]
+{{- range $key, $value := $rule }}
+{{ $key }} = {{ $value | toJson }}
 {{- end }}
 {{- end }}
 {{- end }}
