@@ -31,8 +31,8 @@ pub struct Backend {
     timeout: Duration,
     /// Whether what is not compressed is, before it is sent.
     compress: bool,
-    /// Kept from one request to the next, as long as the server answers: after any other failure the next try resolves
-    /// the name anew, and does not hang on a connection that is dead.
+    /// Kept from one request to the next, as long as the server answers as one that takes OTLP: after any other failure the
+    /// next try resolves the name anew, and does not hang on a connection that is dead, or to somebody else.
     connection: Option<(Connection, Stamp)>,
     /// A look at the files that has not ended.
     looking: Option<JoinHandle<Result<(Values, Stamp), String>>>,
@@ -223,12 +223,11 @@ impl Backend {
             // Only a connection that gave a whole answer is used again: after anything else the next try makes a new one.
             if matches!(ended, Ok(Ok(()))) && !matches!(said, Said::Nothing) {
                 connection.answered = true;
-                // Events are rare: a connection kept for the next one would be idle, and cost memory, for nothing.
-                let is_kept = self.endpoint.signal != Signal::Logs;
-                if is_kept && !received.ends_the_connection() {
+                let judged = self.judge(said, &values);
+                if self.may_go_on(&judged) && !received.ends_the_connection() {
                     self.connection = Some((connection, stamp));
                 }
-                return self.judge(said, &values);
+                return judged;
             }
             return match (said, ended) {
                 (said @ Said::Refused { .. }, _) => self.judge(said, &values),
@@ -245,6 +244,20 @@ impl Backend {
                 (Said::Nothing, Err(_)) => Err(self.silent()),
             };
         }
+    }
+
+    /// Whether the connection over which this was said is for the next request too.
+    fn may_go_on(&self, judged: &Result<Answer, Failure>) -> bool {
+        // Events are rare: a connection kept for the next one would be idle, and cost memory, for nothing.
+        let is_idle = self.endpoint.signal == Signal::Logs;
+        // It may be the wrong one who answers, as before a route is there: asked again, another may.
+        let may_be_another = judged.as_ref().is_err_and(|failure| {
+            matches!(
+                verdict(failure.kind, self.endpoint.signal),
+                Verdict::Mend(_)
+            )
+        });
+        !is_idle && !may_be_another
     }
 
     /// What the server said, without what it must not repeat.

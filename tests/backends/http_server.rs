@@ -46,6 +46,8 @@ impl Answer {
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    /// The number of the connection, from 0.
+    pub(crate) connection: usize,
     pub(crate) arrived: Instant,
     pub(crate) path: String,
     pub(crate) is_gzip: bool,
@@ -106,11 +108,14 @@ impl HttpServer {
         let kept = Arc::clone(&book);
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((stream, _)) = listener.accept().await {
+            for connection in 0.. {
+                let Ok((stream, _)) = listener.accept().await else {
+                    return;
+                };
                 let kept = Arc::clone(&kept);
                 let service = hyper::service::service_fn(move |request| {
                     let kept = Arc::clone(&kept);
-                    answer(request, kept)
+                    answer(connection, request, kept)
                 });
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new()
@@ -153,6 +158,7 @@ impl HttpServer {
 }
 
 async fn answer(
+    connection: usize,
     request: Request<Incoming>,
     book: Arc<Mutex<Book>>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
@@ -175,6 +181,7 @@ async fn answer(
         samples_of(&ExportMetricsServiceRequest::decode(&message[..]).unwrap())
     };
     let mut asked = Asked {
+        connection,
         arrived: Instant::now(),
         path: head.uri.to_string(),
         is_gzip,

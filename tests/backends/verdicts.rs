@@ -88,6 +88,14 @@ fn what_may_be_mended_or_pass_loses_nothing_and_is_said_once() {
         wait_until(&server, &agent, |server| server.asked().len() > 2);
         let ended = settle(&server, agent);
         assert_whole(&server.times(), &ended);
+        // Who has to mend something may not be who was meant; the others are asked again where they were.
+        let connections: Vec<usize> = server.asked().iter().map(|it| it.connection).collect();
+        let expected = if word == "trying on" {
+            [0, 0, 0]
+        } else {
+            [0, 1, 2]
+        };
+        assert_eq!(connections[..3], expected, "{}", ended.log);
         let said = ended.complaints();
         assert_eq!(said.len(), 1, "{}", ended.log);
         for word in [word, "in its own words", &status.to_string()] {
