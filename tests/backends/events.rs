@@ -14,7 +14,7 @@ use tcpgauge::delivery;
 use tcpgauge::delivery::backend::Backend;
 use tcpgauge::delivery::outbox::Outbox;
 use tcpgauge::delivery::sender::Sender;
-use tcpgauge::delivery::spool::Spool;
+use tcpgauge::delivery::spool::{self, Spool, SpoolError};
 use tcpgauge::otlp::logs::Encoder;
 use tcpgauge::source::Scope;
 use tokio::sync::watch;
@@ -63,6 +63,16 @@ fn options(settings: &[(&'static str, &str)]) -> delivery::Options {
     config.events.options().unwrap().clone()
 }
 
+/// The spool, which nobody has. What another test starts holds, until it is a program of its own, all that was open here when it
+/// was forked, and the lock with it.
+fn given_back(options: &spool::Options) -> Spool {
+    let opened = || match Spool::open(options) {
+        Err(SpoolError::InUse(_)) => None,
+        opened => Some(opened.unwrap()),
+    };
+    wait_for(|| format!("{options:?} to be given back"), opened)
+}
+
 /// The way of events, as long as it lives.
 struct Line {
     outbox: Outbox,
@@ -74,10 +84,7 @@ struct Line {
 
 impl Line {
     fn start(options: &delivery::Options) -> Self {
-        let spool = options
-            .spool
-            .as_ref()
-            .map(|spool| Spool::open(spool).unwrap());
+        let spool = options.spool.as_ref().map(given_back);
         let outbox = Outbox::recovering(options.endpoint.signal, options.queue, spool, &0.into());
         let (leave, leaving) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Nothing that is run here takes a tenth of it; what takes longer hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary with these arguments, and an environment that only keeps it off the port which one agent can have.
 pub(crate) fn tcpgauge<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
