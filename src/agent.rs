@@ -22,6 +22,7 @@ pub use self::serving::has_all_that_is_wanted;
 use self::shipping::Shipping;
 use self::suspicion::Suspicion;
 use self::watching::Watching;
+pub use self::watching::kept;
 use crate::config::Config;
 use crate::reader::{Done, Moment, OfPods, OfSource, Readers, Seen};
 use crate::sample::{Sample, Vitals};

@@ -64,6 +64,14 @@ pub enum StateError {
         /// Why.
         source: io::Error,
     },
+    /// A file is not what was written. It is still there.
+    #[error("{} is damaged: {why}; the agent sets it aside when it starts, and what it kept begins anew", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A file is not what was written, or of no use to this run. It has been put out of the way.
     #[error("{} was set aside as {}, and what it kept begins anew: {why}", path.display(), aside.display())]
     SetAside {
@@ -140,16 +148,27 @@ impl Store {
 
     /// What was saved under this name, byte for byte; nothing where nothing was. A damaged file is an error once, for it is not there again.
     pub fn load(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.found(name).map_err(|error| match error {
+            StateError::Damaged { why, .. } => {
+                self.set_aside(name, format!("it is damaged: {why}"))
+            }
+            error => error,
+        })
+    }
+
+    /// Whether what was saved under this name can be loaded. Changes nothing.
+    pub fn look(&self, name: &str) -> Result<(), StateError> {
+        self.found(name).map(drop)
+    }
+
+    fn found(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
         let file = file_name(name);
-        let failed = |source| StateError::Read {
-            path: self.path.join(&file),
-            source,
-        };
+        let path = self.path.join(&file);
         match self.read(&file) {
             Ok(Found::Nothing) => Ok(None),
             Ok(Found::Kept(bytes)) => Ok(Some(bytes)),
-            Ok(Found::Damaged(why)) => Err(self.set_aside(name, format!("it is damaged: {why}"))),
-            Err(error) => Err(failed(error)),
+            Ok(Found::Damaged(why)) => Err(StateError::Damaged { path, why }),
+            Err(source) => Err(StateError::Read { path, source }),
         }
     }
 

@@ -25,6 +25,13 @@ const _: () = assert!(MOST_SAVED + 1024 <= MOST_BYTES);
 const ALERTS: &str = "alerts";
 const HISTORY: &str = "history";
 
+/// The names of what these settings keep from one run to the next: of what is off there is nothing to know of.
+pub fn kept(config: &Config) -> impl Iterator<Item = &'static str> {
+    let alerts = config.alerts.enabled.then_some(ALERTS);
+    let history = config.http.all.is_some().then_some(HISTORY);
+    alerts.into_iter().chain(history)
+}
+
 /// Alerts as whoever asks sees them too.
 pub(super) type Alerts = Arc<Mutex<Engine>>;
 

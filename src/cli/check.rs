@@ -1,5 +1,6 @@
 //! `tcpgauge check`: what an operator must know before deploying, line by line, with what to do about it.
 
+mod disk;
 mod pods;
 mod ports;
 
@@ -16,7 +17,6 @@ use crate::config::{Config, Events, Origin};
 use crate::delivery::backend::Backend;
 use crate::delivery::endpoint::Endpoint;
 use crate::delivery::probe;
-use crate::delivery::spool::{Spool, SpoolError};
 use crate::delivery::transport::{Kind, Payload, Transport};
 use crate::delivery::verdict::{Verdict, verdict};
 use crate::delivery::{self};
@@ -26,7 +26,6 @@ use crate::identity::Identity;
 use crate::sample::Five;
 use crate::source::namespace::{Machine, Namespace};
 use crate::source::{self, Options, Scope, Sockets};
-use crate::state::{StateError, Store};
 
 /// A name that takes longer to resolve will not do for an agent either.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +41,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     if let Some(options) = &config.delivery {
         runtime.block_on(backend(&mut report, "backend", options));
-        spool(&mut report, options);
+        disk::spool(&mut report, options);
     } else {
         report.say(
             Grade::Warn,
@@ -57,7 +56,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
         Events::To(options) => runtime.block_on(events(&mut report, options)),
         Events::Nowhere(why) => report.say(Grade::Ok, "events", format!("none are sent: {why}")),
     }
-    state(&mut report, config);
+    disk::state(&mut report, config);
     if let Some(options) = &config.traces {
         runtime.block_on(backend(&mut report, "traces", options));
     }
@@ -322,32 +321,6 @@ fn say_whether_free(report: &mut Report, tried: Result<Listener, ListenError>, a
         // Mostly it is the agent that this check is about.
         Err(error) if error.is_in_use() || !asked_for => report.say(Grade::Warn, "http", error),
         Err(error) => report.say(Grade::Fail, "http", error),
-    }
-}
-
-/// Opens it and lets it go again.
-fn spool(report: &mut Report, options: &delivery::Options) {
-    let Some(options) = &options.spool else {
-        return;
-    };
-    let shown = options.dir.display();
-    match Spool::open(options) {
-        Ok(_) => report.say(Grade::Ok, "spool", format!("{shown} can be written to")),
-        Err(error @ SpoolError::InUse(_)) => report.say(Grade::Warn, "spool", error),
-        Err(error) => report.say(Grade::Fail, "spool", error),
-    }
-}
-
-/// The same of the directory that is kept from one run to the next.
-fn state(report: &mut Report, config: &Config) {
-    let Some(dir) = &config.state_dir else {
-        return;
-    };
-    let shown = dir.display();
-    match Store::open(dir) {
-        Ok(_) => report.say(Grade::Ok, "state", format!("{shown} can be used")),
-        Err(error @ StateError::InUse { .. }) => report.say(Grade::Warn, "state", error),
-        Err(error) => report.say(Grade::Fail, "state", error),
     }
 }
 

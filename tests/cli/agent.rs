@@ -184,22 +184,6 @@ fn a_check_gives_each_line_a_grade_and_ends_with_1_if_something_failed() {
     }
 }
 
-#[test]
-fn a_check_tells_of_the_directory_that_is_kept() {
-    let state = tempfile::tempdir().unwrap();
-    let there = state.path().to_str().unwrap();
-    for (dir, exit, says) in [
-        (there, 0, "ok    state"),
-        ("/nonexistent", 1, "fail  state"),
-    ] {
-        let root = fixture("every_state_in_both_families");
-        let arguments = ["check", "--exporter", "none", "--proc-root", &root];
-        let run = finish(tcpgauge(arguments.into_iter().chain(["--state-dir", dir])));
-        assert_eq!(run.exit, exit, "{run:?}");
-        assert!(run.stdout.contains(says), "{run:?}");
-    }
-}
-
 /// A pipe that nobody empties, as of a supervisor that hangs: what is said there is lost, and nothing else.
 #[test]
 fn a_log_that_nobody_reads_keeps_the_agent_from_nothing() {

@@ -4,12 +4,15 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::time::Instant;
 
 use tcpgauge::state::Store;
 
 use crate::agent::Agent;
 use crate::fixture;
-use crate::program::{Finished, tcpgauge};
+use crate::program::{Finished, PATIENCE, finish, tcpgauge};
+
+const IN_USE: &str = "another tcpgauge uses it";
 
 /// A run with alerts and history, from its start to its end; the sample at the end is in what it kept.
 fn run(state: &Path) -> Finished {
@@ -20,6 +23,24 @@ fn run(state: &Path) -> Finished {
     let mut agent = Agent::start(command);
     agent.until("tcp_connections=175");
     agent.stop()
+}
+
+/// What a check says, with history that a run would keep.
+fn check(state: &Path) -> Finished {
+    let root = fixture("every_state_in_both_families");
+    let mut command = tcpgauge(["check", "--exporter", "none", "--proc-root", &root]);
+    command.args(["--http-listen", "127.0.0.1:0"]);
+    command.arg("--state-dir").arg(state);
+    finish(command)
+}
+
+/// Waits until nobody has the directory: what another test starts holds, until it is a program of its own, all that was open here
+/// when it was forked, and the lock with it.
+fn given_back(state: &Path) {
+    let began = Instant::now();
+    while check(state).stdout.contains(IN_USE) {
+        assert!(began.elapsed() < PATIENCE, "{} is kept", state.display());
+    }
 }
 
 /// A socket cannot be opened by root either, unlike a file of somebody else.
@@ -65,6 +86,7 @@ fn what_this_run_has_no_use_for_is_set_aside_and_not_written_over() {
             (fs::read(&path).unwrap(), path)
         });
         drop(store);
+        given_back(dir.path());
         let run = run(dir.path());
         assert_eq!(run.exit, 0, "{run:?}");
         assert!(run.stderr.contains(why), "{}", run.stderr);
@@ -77,4 +99,36 @@ fn what_this_run_has_no_use_for_is_set_aside_and_not_written_over() {
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
     }
+}
+
+#[test]
+fn a_check_tells_what_a_run_would_find_there_and_changes_none_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let says = |run: &Finished, exit: i32, grade: &str, words: &str| {
+        assert_eq!(run.exit, exit, "{run:?}");
+        let mut lines = run.stdout.lines();
+        let is_said = lines
+            .any(|line| line.starts_with(&format!("{grade:<4}  state ")) && line.contains(words));
+        assert!(is_said, "no {grade} with {words:?}: {run:?}");
+    };
+    says(&check(Path::new("/nonexistent")), 1, "fail", "No such file");
+    says(&check(dir.path()), 0, "ok", "can be used");
+
+    let store = Store::open(dir.path()).unwrap();
+    store.save("alerts", b"of a run before").unwrap();
+    says(&check(dir.path()), 0, "warn", IN_USE);
+    drop(store);
+    given_back(dir.path());
+    says(&check(dir.path()), 0, "ok", "can be used");
+
+    let alerts = dir.path().join("tcpgauge-alerts.state");
+    let mut damaged = fs::read(&alerts).unwrap();
+    damaged.push(0);
+    fs::write(&alerts, &damaged).unwrap();
+    let _socket = UnixListener::bind(dir.path().join("tcpgauge-history.state")).unwrap();
+    let found = check(dir.path());
+    says(&found, 1, "warn", "tcpgauge-alerts.state is damaged");
+    says(&found, 1, "fail", "tcpgauge-history.state");
+    assert!(!found.stdout.contains("can be used"), "{found:?}");
+    assert_eq!(fs::read(&alerts).unwrap(), damaged);
 }
