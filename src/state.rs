@@ -1,9 +1,9 @@
 //! What the agent keeps on disk from one run to the next: a few small files in a directory that is its alone.
 //!
-//! A file is replaced as a whole: the new one is written beside it, is made to last, and takes its name. So whenever the power goes there is
-//! the old one or the new one. A file begins with what it is, how long it is and a checksum; one that does not hold that is set aside, under
-//! a name that tells, and never believed; so is what whoever loaded it has no use for. Names are looked up below the directory as it was
-//! opened, and no link is followed. Everything here may wait for the disk.
+//! A file is replaced as a whole: the new one is written beside it, is made to last, and takes its name. So whenever the power
+//! goes there is the old one or the new one. A file begins with what it is, how long it is and a checksum; one that does not hold
+//! that is set aside, under a name that tells, and never believed; so is what whoever loaded it has no use for. Names are looked
+//! up below the directory as it was opened, and no link is followed. Everything here may wait for the disk.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -146,7 +146,8 @@ impl Store {
         }
     }
 
-    /// What was saved under this name, byte for byte; nothing where nothing was. A damaged file is an error once, for it is not there again.
+    /// What was saved under this name, byte for byte; nothing where nothing was. A damaged file is an error once, for it is not
+    /// there again.
     pub fn load(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
         self.found(name).map_err(|error| match error {
             StateError::Damaged { why, .. } => {
@@ -172,7 +173,8 @@ impl Store {
         }
     }
 
-    /// Puts `bytes` in the place of what was saved under this name. When this returns they are on the disk; where it fails, what was there before is.
+    /// Puts `bytes` in the place of what was saved under this name. When this returns they are on the disk; where it fails, what
+    /// was there before is.
     pub fn save(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
         let file = file_name(name);
         let path = self.path.join(&file);
@@ -228,7 +230,8 @@ impl Store {
         })
     }
 
-    /// Puts what was saved under this name out of the way, in the place of what was there before; what that came to is for whoever reads the log.
+    /// Puts what was saved under this name out of the way, in the place of what was there before; what that came to is for
+    /// whoever reads the log.
     #[must_use]
     pub fn set_aside(&self, name: &str, why: String) -> StateError {
         let file = file_name(name);

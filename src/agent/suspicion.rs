@@ -12,7 +12,8 @@ use crate::tcp::State;
 /// A sample does not wait longer for the names of processes; what is not found by then is looked for with the next one.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// To look into every process costs more than all else. Where only alerts ask, whoever was found is told for so long before it is looked again.
+/// To look into every process costs more than all else. Where only alerts ask, whoever was found is told for so long before it is
+/// looked again.
 const AGAIN: Duration = Duration::from_mins(1);
 
 /// Puts it into samples.

@@ -1,5 +1,5 @@
-//! What the agent makes of its samples by itself: alerts, and what has been lately. Both go on after a restart where there is a directory for it,
-//! and where the sockets are the same.
+//! What the agent makes of its samples by itself: alerts, and what has been lately. Both go on after a restart where there is a
+//! directory for it, and where the sockets are the same.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! The rules of the agent and the alerts for backends (deploy/alerts.toml) are of the same things. Where they differ it is said here, and why.
+//! The rules of the agent and the alerts for backends (deploy/alerts.toml) are of the same things. Where they differ it is said
+//! here, and why.
 
 #![allow(clippy::cast_precision_loss, reason = "thresholds are small")]
 
@@ -56,8 +57,8 @@ const SAME: &[Same] = &[
 
 /// What differs, with the agent's first, and why that is meant.
 const DIFFERENCES: &[(&str, &str)] = &[
-    // It looks at the least of each 5 minutes, and so waits for no threshold to be crossed; the backend's asks for more than 10 besides, and is
-    // the second alert of the same leak there.
+    // It looks at the least of each 5 minutes, and so waits for no threshold to be crossed; the backend's asks for more than 10
+    // besides, and is the second alert of the same leak there.
     ("close-wait-growing", "4 and not 5"),
     ("close-wait-growing", "for 0s and not 30m"),
     ("close-wait-growing", "warning and not critical"),

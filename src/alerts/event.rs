@@ -22,7 +22,8 @@ pub struct Alert {
     pub metric: Metric,
     /// Its value, when it was last known.
     pub value: f64,
-    /// What that is held against: the threshold, the edge of the usual range, or how many would listen with what is missing, or without what is unexpected.
+    /// What that is held against: the threshold, the edge of the usual range, or how many would listen with what is missing, or
+    /// without what is unexpected.
     pub limit: f64,
     /// Since when it has been so; of an event for another port, since when of that one.
     pub since: SystemTime,

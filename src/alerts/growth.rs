@@ -1,7 +1,8 @@
 //! A number that rises steadily, however slowly and however low it is.
 //!
-//! Of each sixth of the window only the least and the most are kept. What comes and goes has a least that stays low, or one that does not get
-//! beyond the most there was at first; what jumps once and settles rises in one sixth alone; a leak never falls and rises in nearly every one.
+//! Of each sixth of the window only the least and the most are kept. What comes and goes has a least that stays low, or one that
+//! does not get beyond the most there was at first; what jumps once and settles rises in one sixth alone; a leak never falls and
+//! rises in nearly every one.
 
 use std::time::Duration;
 

@@ -174,7 +174,8 @@ proptest! {
         prop_assert_eq!(bench.engine.active().count(), usize::from(stands));
     }
 
-    /// It fires at most as often as the value went beyond the limit from where it was over, and is resolved at most as often as it came back.
+    /// It fires at most as often as the value went beyond the limit from where it was over, and is resolved at most as often as
+    /// it came back.
     #[test]
     fn there_are_no_more_transitions_than_crossings(values in prop::collection::vec(prop_oneof![0_u32..=8, 9_u32..=10, 11_u32..=30], 1..300)) {
         let mut bench = Bench::new(only(&BAND.replace("1m", "0s")), 30);
@@ -212,8 +213,8 @@ proptest! {
         }
     }
 
-    /// Of a rule and an owner one event follows the other, both of the same alert, but that one of listeners may fire again for another port; and
-    /// what stands is what has fired and not ended.
+    /// Of a rule and an owner one event follows the other, both of the same alert, but that one of listeners may fire again for
+    /// another port; and what stands is what has fired and not ended.
     #[test]
     fn it_fires_and_ends_in_turn(days in days()) {
         let mut engine = Engine::new(Rules::defaults(), setup(30));

@@ -1,7 +1,7 @@
 //! A number that is far outside what it was within the last hour, or a longer window.
 //!
-//! One value is kept of each thirtieth of it. What is usual lies between the second least and the second most of them, so that one odd value does
-//! not widen it. While something is unusual, what was usual stays what it was when that began.
+//! One value is kept of each thirtieth of it. What is usual lies between the second least and the second most of them, so that
+//! one odd value does not widen it. While something is unusual, what was usual stays what it was when that began.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The state of an engine in bytes, for one that goes on where it was.
 //!
-//! What comes back is a file's: it may be of another version, of other rules, cut, or made by somebody. So it is bounded, everything in it is
-//! checked, and what does not fit the rules of today begins anew.
+//! What comes back is a file's: it may be of another version, of other rules, cut, or made by somebody. So it is bounded,
+//! everything in it is checked, and what does not fit the rules of today begins anew.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -135,7 +135,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The machine began `uptime` before `now`. Where that was after what is known, what is not there yet is no alert before it had time to start.
+    /// The machine began `uptime` before `now`. Where that was after what is known, what is not there yet is no alert before it
+    /// had time to start.
     pub fn booted(&mut self, uptime: Duration, now: SystemTime) {
         let away = self.time.and_then(|then| now.duration_since(then).ok());
         if away.is_none_or(|away| away <= uptime) {

@@ -1,8 +1,9 @@
 //! Which ports are listened on, and which of them belong there.
 //!
-//! A port that was there steadily for a while belongs there, and is missed once it is gone. What comes and goes never gets that far.
-//! In the other direction, what has come is unexpected until it has been there for long. Programs that ask for any port get one out of a range
-//! where each time it is another, so of those the number counts: no more than there have been within a day are unexpected.
+//! A port that was there steadily for a while belongs there, and is missed once it is gone. What comes and goes never gets that
+//! far. In the other direction, what has come is unexpected until it has been there for long. Programs that ask for any port get
+//! one out of a range where each time it is another, so of those the number counts: no more than there have been within a day are
+//! unexpected.
 
 use std::cmp::Ordering;
 use std::time::Duration;

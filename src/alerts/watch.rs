@@ -1,7 +1,7 @@
 //! One rule and one owner of sockets: whether it stands, and since when.
 //!
-//! Time counts only between two values that are known and not far apart, and then no more of it than lies between two samples: a gap neither
-//! begins anything nor ends it.
+//! Time counts only between two values that are known and not far apart, and then no more of it than lies between two samples: a
+//! gap neither begins anything nor ends it.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,7 +1,7 @@
 //! An alert as a sentence or two: what, against which limit, since when, who, and where it says what to do.
 //!
-//! Whoever reads one reads it at some moment, so what is said of an alert that stands is true then: a value that is back within its limit is
-//! not said to be beyond it, and one that is not known now is said to be of when it was.
+//! Whoever reads one reads it at some moment, so what is said of an alert that stands is true then: a value that is back within
+//! its limit is not said to be beyond it, and one that is not known now is said to be of when it was.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,5 @@
-//! The rules of alerts: the defaults, and the tables of the file that change them or add to them. And what is remembered when the agent ends.
+//! The rules of alerts: the defaults, and the tables of the file that change them or add to them. And what is remembered when the
+//! agent ends.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -137,8 +137,8 @@ impl Events {
         }
     }
 
-    /// Has them wait in the directory that is kept from one run to the next, where nothing else is said: what is known to have been told is not
-    /// told again, so it must not be lost.
+    /// Has them wait in the directory that is kept from one run to the next, where nothing else is said: what is known to have
+    /// been told is not told again, so it must not be lost.
     pub(super) fn kept_in(mut self, state_dir: Option<&Path>) -> Self {
         if let (Self::To(options), Some(dir)) = (&mut self, state_dir) {
             let spool = || spool::Options::of_logs_in(dir, MOST_SPOOL_BYTES);

@@ -253,7 +253,8 @@ impl<M: Machine> Search<M> {
         self.standing()
     }
 
-    /// Looks for sockets in a process, from where it was cut off if that was in this one. Gives where it had to end, if that is not the end.
+    /// Looks for sockets in a process, from where it was cut off if that was in this one. Gives where it had to end, if that is
+    /// not the end.
     fn look_into(
         &mut self,
         (pid, cut): (u32, Option<(u32, i32)>),

@@ -33,8 +33,8 @@ const PART_BYTES: usize = 256 << 10;
 /// holds so many of them …
 const RECORDS_IN_PART: usize = 16;
 
-/// … or so many bytes, which is what a request may be. While it fills it is in memory as it is, which the bound counts, and to seal it takes
-/// some 300 KiB for a moment.
+/// … or so many bytes, which is what a request may be. While it fills it is in memory as it is, which the bound counts, and to
+/// seal it takes some 300 KiB for a moment.
 const MOST_PART_BYTES: usize = 1 << 20;
 
 /// A queue with little room seals smaller blocks, but none smaller than this.

@@ -40,7 +40,8 @@ impl Line {
 
     /// Makes room for what belongs to `time`. Gives its place, and how many slots up to it are new and have to be cleared.
     ///
-    /// What is older than the newest slot belongs there: only a clock that was set by less than a slot, or a tick that came early, can do that.
+    /// What is older than the newest slot belongs there: only a clock that was set by less than a slot, or a tick that came
+    /// early, can do that.
     pub(super) fn place(&mut self, time: i64) -> (usize, usize) {
         let number = time.div_euclid(self.width);
         let ahead = self.newest.map_or(i64::MAX, |newest| number - newest);

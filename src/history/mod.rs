@@ -1,8 +1,8 @@
 //! The last hour and the last week, in memory that does not grow.
 //!
-//! Of whatever is read alone (the host, or the agent's own namespace) one hour is kept as it was counted, and seven days in quarters of an
-//! hour with average, least and most. Of each pod the five are kept for an hour, a minute to a slot. What was not counted is nothing in its slot,
-//! never a zero and never a value from beside it.
+//! Of whatever is read alone (the host, or the agent's own namespace) one hour is kept as it was counted, and seven days in
+//! quarters of an hour with average, least and most. Of each pod the five are kept for an hour, a minute to a slot. What was not
+//! counted is nothing in its slot, never a zero and never a value from beside it.
 //!
 //! # Memory
 //!
@@ -12,11 +12,11 @@
 //! # Time
 //!
 //! Slots are aligned to the wall clock, and samples are known by how long after one another they were taken. Where the two
-//! disagree the clock was set, and all that was before moves with it: it was as long ago as it was, by the clock as it is now. So nothing is written twice or over
-//! one another, a clock that is set wrong and right again leaves no trace, and times always rise. Slots move by whole slots, the nearest; so what is kept of the
-//! time before may be told half a slot too early or too late.
-//! That needs a `step` of a clock that nobody sets and that goes on while the machine sleeps (`CLOCK_BOOTTIME`): by one that stands still meanwhile,
-//! sleep would look like a clock that was set, and leave no gap.
+//! disagree the clock was set, and all that was before moves with it: it was as long ago as it was, by the clock as it is now. So
+//! nothing is written twice or over one another, a clock that is set wrong and right again leaves no trace, and times always
+//! rise. Slots move by whole slots, the nearest; so what is kept of the time before may be told half a slot too early or too
+//! late. That needs a `step` of a clock that nobody sets and that goes on while the machine sleeps (`CLOCK_BOOTTIME`): by one
+//! that stands still meanwhile, sleep would look like a clock that was set, and leave no gap.
 
 mod host;
 mod line;
@@ -191,7 +191,8 @@ impl History {
         self.last.map(line::wall)
     }
 
-    /// The last hour, slot by slot, the oldest first: when it begins, and what the last sample in it counted. Empty where nothing is read alone.
+    /// The last hour, slot by slot, the oldest first: when it begins, and what the last sample in it counted. Empty where nothing
+    /// is read alone.
     pub fn hour(&self) -> impl ExactSizeIterator<Item = (SystemTime, Option<&Counts>)> {
         series(&self.hour, self.host.as_ref(), Host::in_hour)
     }

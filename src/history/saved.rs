@@ -1,7 +1,9 @@
 //! History as bytes: what is there and nothing else, so that what has gaps, and small numbers, is small.
 //!
-//! A version, the interval, when the last sample was taken; then lists, of the hour, the week and each pod, in which each slot has its number, less that of the one
-//! before. Ahead of them the number of the newest slot is told, which may be empty, and one more; 0 where there is none. Numbers are varints. Whether bytes are as they were written is for whoever stores them to know; nothing here trusts that.
+//! A version, the interval, when the last sample was taken; then lists, of the hour, the week and each pod, in which each slot
+//! has its number, less that of the one before. Ahead of them the number of the newest slot is told, which may be empty, and one
+//! more; 0 where there is none. Numbers are varints. Whether bytes are as they were written is for whoever stores them to know;
+//! nothing here trusts that.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -105,8 +107,9 @@ impl History {
         bytes
     }
 
-    /// Takes up what another run saved. What has no room is left out: pods beyond the bound, and what is older than an hour or a week than its end.
-    /// Where the interval was another one, each point goes into the slot that its time is in, and the last of several stays.
+    /// Takes up what another run saved. What has no room is left out: pods beyond the bound, and what is older than an hour or a
+    /// week than its end. Where the interval was another one, each point goes into the slot that its time is in, and the last of
+    /// several stays.
     ///
     /// Bytes that make no sense are an error; they cost no more than they are long, and change nothing.
     pub fn restore(&mut self, bytes: &[u8], now: SystemTime) -> Result<Restored, RestoreError> {

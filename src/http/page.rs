@@ -36,7 +36,8 @@ pub(super) const DOCUMENT: &str = concat!(
     "</script>\n</html>\n",
 );
 
-/// What a browser may do for the document: run this one script, apply this one style, ask where it came from, and show the icon that is written into it.
+/// What a browser may do for the document: run this one script, apply this one style, ask where it came from, and show the icon
+/// that is written into it.
 pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
         "default-src 'none'; script-src {}; style-src {}; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -78,7 +78,8 @@ fn is_sandboxs_name(name: &[u8]) -> bool {
         name.strip_prefix(*known)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
     });
-    // `qemu-system-x86_64`, `qemu-lite-system-x86_64`. What has no `system` runs a program for another processor, with the sockets of this kernel.
+    // `qemu-system-x86_64`, `qemu-lite-system-x86_64`. What has no `system` runs a program for another processor, with the
+    // sockets of this kernel.
     known || name.starts_with(b"qemu-") && memmem::find(name, b"-system").is_some()
 }
 

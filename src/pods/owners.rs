@@ -60,7 +60,8 @@ impl Sum {
 
 /// What was seen in two namespaces of one owner.
 ///
-/// A gate holds only where no queue is and nobody is looked for, so there is nothing to be added; but its listeners have names that nobody told.
+/// A gate holds only where no queue is and nobody is looked for, so there is nothing to be added; but its listeners have names
+/// that nobody told.
 fn both(one: Option<Details>, other: Option<Details>) -> Option<Details> {
     match (one, other) {
         (Some(mut one), Some(other)) => {

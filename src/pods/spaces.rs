@@ -1,7 +1,8 @@
 //! Network namespaces, found through the processes in them.
 //!
 //! The number of a namespace that ended is given to the next one at once. So a namespace is the same as before only as long as a
-//! process that was in it before is still there: another one with that number is another namespace, and of the old one nothing is remembered.
+//! process that was in it before is still there: another one with that number is another namespace, and of the old one nothing is
+//! remembered.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};

@@ -10,8 +10,8 @@ use crate::source::details;
 use crate::source::socket::Socket;
 use crate::tcp::{Family, State};
 
-/// So many groups are told apart for certain, in 200 KiB or so. Where there are more sockets in more groups, each counts as too few by no more
-/// than the sockets divided by this.
+/// So many groups are told apart for certain, in 200 KiB or so. Where there are more sockets in more groups, each counts as too
+/// few by no more than the sockets divided by this.
 const MOST_GROUPS: usize = 3584;
 
 /// A number that can be wrong by more than this share of the range is not told.

@@ -40,8 +40,8 @@ impl Searcher {
         .map(Self)
     }
 
-    /// Looks for the processes that hold these sockets until `patience` ends, and gives what was found by then. Nothing where the thread does
-    /// not answer: what it looks at does not.
+    /// Looks for the processes that hold these sockets until `patience` ends, and gives what was found by then. Nothing where the
+    /// thread does not answer: what it looks at does not.
     pub async fn find(
         &mut self,
         wanted: Vec<Wanted>,

@@ -169,8 +169,9 @@ impl Holders {
         }
     }
 
-    /// Puts together the sockets that have a port in common and each a peer of its own, and gives those ports: whoever went out from one port
-    /// to many places would be one thing, and is seldom seen; who came in to a service that has stopped to listen is the other.
+    /// Puts together the sockets that have a port in common and each a peer of its own, and gives those ports: whoever went out
+    /// from one port to many places would be one thing, and is seldom seen; who came in to a service that has stopped to listen
+    /// is the other.
     fn gather(&mut self) -> Vec<(Family, u16)> {
         let is_single = |holder: &Holder, held: &Held| {
             matches!(holder.endpoint, Endpoint::Remote(_)) && held.sockets == 1

@@ -58,7 +58,8 @@ impl Namespace {
     }
 }
 
-/// What tells the namespace that `scope` reads from any other that an agent of this scope may read on the same machine, one after the other.
+/// What tells the namespace that `scope` reads from any other that an agent of this scope may read on the same machine, one after
+/// the other.
 pub fn mark(root: &ProcRoot, scope: Scope) -> io::Result<String> {
     if scope == Scope::Host {
         // However it is spelt: /proc/ and /proc/. are /proc.

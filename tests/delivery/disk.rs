@@ -50,7 +50,8 @@ fn a_disk_that_fails_is_said_once_and_costs_nothing_but_the_copy() {
     assert_eq!(ended.log.matches(WORKS).count(), 1, "{}", ended.log);
 }
 
-/// With a backend that takes each sample at once nothing is left to be written when it is tried again; that the disk works is not known then.
+/// With a backend that takes each sample at once nothing is left to be written when it is tried again; that the disk works is not
+/// known then.
 #[test]
 fn a_disk_that_fails_is_said_once_also_where_nothing_waits_for_it() {
     let Some(shim) = Shim::new("a disk that fails") else {

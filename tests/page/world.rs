@@ -1,7 +1,8 @@
 //! A made world behind the real server: an hour and a week with gaps, 110 pods, alerts, and names that nobody should have.
 //!
-//! `page_world ADDRESS FILE [plain]` serves it there, and writes what it is made of to the file, as JSON. `plain` is without such names, and has the alerts that the default rules
-//! make of its hour. A word a line on its input changes it: `tick` takes another sample, `resolve` ends the worst alert, `calm` ends all of them, `stop` ends it.
+//! `page_world ADDRESS FILE [plain]` serves it there, and writes what it is made of to the file, as JSON. `plain` is without such
+//! names, and has the alerts that the default rules make of its hour. A word a line on its input changes it: `tick` takes another
+//! sample, `resolve` ends the worst alert, `calm` ends all of them, `stop` ends it.
 
 #![allow(
     clippy::unwrap_used,

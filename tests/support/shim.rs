@@ -1,4 +1,5 @@
-//! A clock, a disk and tables of the agent's own, which jump, fail and hang as the test says: a library that is loaded before the C library.
+//! A clock, a disk and tables of the agent's own, which jump, fail and hang as the test says: a library that is loaded before the
+//! C library.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! An owner has a number from when it is first told of until a sample is without it, and its listening ports are told when they
-//! change; so both sides remember as much as one sample holds. A sample is there with its last line: where the others are cut off, it
-//! never was. Times are in milliseconds, values in thousandths at the finest, in the order of [`Metric::ALL`]. Most of a line stands
-//! in the sample before too, so compressed there is little left of it. Whoever wrote a recording, no line of it makes us panic or hold more than the bounds here.
+//! change; so both sides remember as much as one sample holds. A sample is there with its last line: where the others are cut
+//! off, it never was. Times are in milliseconds, values in thousandths at the finest, in the order of [`Metric::ALL`]. Most of a
+//! line stands in the sample before too, so compressed there is little left of it. Whoever wrote a recording, no line of it makes
+//! us panic or hold more than the bounds here.
 
 mod decoder;
 mod encoder;
