@@ -19,7 +19,7 @@ use crate::http_server::{Answer, HttpServer};
 use crate::otlp_server::{self, OtlpServer};
 use crate::program;
 use crate::proxy::{Fault, Proxy};
-use crate::samples::{Sample, samples};
+use crate::samples::{Sample, samples, samples_of};
 
 /// How long, in seconds.
 const SECONDS: &str = "TCPGAUGE_SOAK_SECONDS";
@@ -226,9 +226,33 @@ fn lasts() -> Duration {
 /// One request in so many is refused, for a while or for good.
 const BAD: usize = 50;
 
-/// Whether the sample is one that this server never takes; after the faults it takes everything.
-fn is_bad(is_over: &AtomicBool, samples: usize) -> bool {
-    !is_over.load(Ordering::Relaxed) && samples == 1 && fastrand::usize(..BAD) == 0
+/// Decides which sample is one that a server never takes.
+struct Choosy {
+    /// After the faults it takes everything.
+    is_over: Arc<AtomicBool>,
+    /// What was not refused when it came.
+    seen: BTreeSet<Duration>,
+}
+
+impl Choosy {
+    fn until(is_over: &Arc<AtomicBool>) -> Self {
+        Self {
+            is_over: Arc::clone(is_over),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// One sample by itself, now and then. Not the first, which is taken at no full second and so is not accounted for; and none
+    /// that may have been taken before, with an answer that was lost: it would be received, and dropped as well.
+    fn refuses(&mut self, times: &[Duration]) -> bool {
+        let is_new = matches!(times, [time] if !self.seen.contains(time));
+        let may = is_new && !self.seen.is_empty() && !self.is_over.load(Ordering::Relaxed);
+        let refuses = may && fastrand::usize(..BAD) == 0;
+        if !refuses {
+            self.seen.extend(times);
+        }
+        refuses
+    }
 }
 
 fn account(
@@ -254,14 +278,18 @@ fn account(
 fn an_agent_among_faults_grows_in_nothing_and_accounts_for_every_second_over_grpc() {
     let server = OtlpServer::started();
     let is_over = Arc::new(AtomicBool::new(false));
-    let over = Arc::clone(&is_over);
-    server.answer(move |_, request| match fastrand::usize(..BAD) {
-        _ if is_bad(&over, request.resource_metrics.len()) => {
-            otlp_server::Answer::refuse(tonic::Code::InvalidArgument, "bad")
+    let mut choosy = Choosy::until(&is_over);
+    server.answer(move |_, request| {
+        let asked = samples_of(request);
+        let times: Vec<_> = asked.iter().map(|sample| sample.time).collect();
+        match fastrand::usize(..BAD) {
+            _ if choosy.refuses(&times) => {
+                otlp_server::Answer::refuse(tonic::Code::InvalidArgument, "bad")
+            }
+            1 => otlp_server::Answer::refuse(tonic::Code::Unavailable, "busy"),
+            2 => otlp_server::Answer::refuse(tonic::Code::ResourceExhausted, "much"),
+            _ => otlp_server::Answer::ok(),
         }
-        1 => otlp_server::Answer::refuse(tonic::Code::Unavailable, "busy"),
-        2 => otlp_server::Answer::refuse(tonic::Code::ResourceExhausted, "much"),
-        _ => otlp_server::Answer::ok(),
     });
     account("grpc", server.port().address(), &is_over, || {
         samples(&server.accepted())
@@ -272,9 +300,9 @@ fn an_agent_among_faults_grows_in_nothing_and_accounts_for_every_second_over_grp
 #[ignore = "run by .ci/soak, on a machine that does nothing else"]
 fn an_agent_among_faults_grows_in_nothing_and_accounts_for_every_second_over_http() {
     let is_over = Arc::new(AtomicBool::new(false));
-    let over = Arc::clone(&is_over);
+    let mut choosy = Choosy::until(&is_over);
     let server = HttpServer::start(move |_, asked| match fastrand::usize(..BAD) {
-        _ if is_bad(&over, asked.times.len()) => Answer::of(400),
+        _ if choosy.refuses(&asked.times) => Answer::of(400),
         1 => Answer::of(503).with("retry-after", "1"),
         2 => Answer::of(413),
         3 => Answer::of(404),
