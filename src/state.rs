@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 const LOCK: &str = "tcpgauge-state.lock";
@@ -132,8 +132,7 @@ impl Store {
             path: path.clone(),
             source: source.into(),
         };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(dir, flags, Mode::empty()).map_err(failed)?;
+        let directory = open_directory(dir).map_err(failed)?;
         let lock = open(&directory, LOCK, OFlags::RDWR | OFlags::CREATE).map_err(failed)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self {
@@ -146,31 +145,41 @@ impl Store {
         }
     }
 
+    /// What is wrong with what a run would find there: with the directory, or with files of these names. Leaves and changes nothing:
+    /// whoever looks need not be who will write.
+    pub fn look(
+        dir: &Path,
+        names: impl Iterator<Item = &'static str>,
+    ) -> Result<Vec<StateError>, StateError> {
+        let path = dir.to_owned();
+        let failed = |source: Errno| StateError::Directory {
+            path: path.clone(),
+            source: source.into(),
+        };
+        let directory = open_directory(dir).map_err(failed)?;
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(&directory, ".", access, AtFlags::EACCESS).map_err(failed)?;
+        match open(&directory, LOCK, OFlags::RDWR) {
+            Ok(lock) => match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => return Err(StateError::InUse { path }),
+                locked => locked.map_err(failed)?,
+            },
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let found = names.filter_map(|name| found(&directory, dir, name).err());
+        Ok(found.collect())
+    }
+
     /// What was saved under this name, byte for byte; nothing where nothing was. A damaged file is an error once, for it is not
     /// there again.
     pub fn load(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
-        self.found(name).map_err(|error| match error {
+        found(&self.directory, &self.path, name).map_err(|error| match error {
             StateError::Damaged { why, .. } => {
                 self.set_aside(name, format!("it is damaged: {why}"))
             }
             error => error,
         })
-    }
-
-    /// Whether what was saved under this name can be loaded. Changes nothing.
-    pub fn look(&self, name: &str) -> Result<(), StateError> {
-        self.found(name).map(drop)
-    }
-
-    fn found(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
-        let file = file_name(name);
-        let path = self.path.join(&file);
-        match self.read(&file) {
-            Ok(Found::Nothing) => Ok(None),
-            Ok(Found::Kept(bytes)) => Ok(Some(bytes)),
-            Ok(Found::Damaged(why)) => Err(StateError::Damaged { path, why }),
-            Err(source) => Err(StateError::Read { path, source }),
-        }
     }
 
     /// Puts `bytes` in the place of what was saved under this name. When this returns they are on the disk; where it fails, what
@@ -208,28 +217,6 @@ impl Store {
         Ok(rustix::fs::fsync(&self.directory)?)
     }
 
-    fn read(&self, file: &str) -> io::Result<Found> {
-        let opened = match open(&self.directory, file, OFlags::RDONLY) {
-            Ok(opened) => opened,
-            Err(Errno::NOENT) => return Ok(Found::Nothing),
-            Err(Errno::LOOP) => return Ok(Found::Damaged("it is a link")),
-            Err(error) => return Err(error.into()),
-        };
-        let stat = rustix::fs::fstat(&opened)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Ok(Found::Damaged("it is no regular file"));
-        }
-        let mut bytes = Vec::new();
-        let most = HEADER_BYTES + MOST_BYTES + 1;
-        File::from(opened)
-            .take(most as u64)
-            .read_to_end(&mut bytes)?;
-        Ok(match check(&bytes) {
-            Ok(()) => Found::Kept(bytes.split_off(HEADER_BYTES)),
-            Err(why) => Found::Damaged(why),
-        })
-    }
-
     /// Puts what was saved under this name out of the way, in the place of what was there before; what that came to is for
     /// whoever reads the log.
     #[must_use]
@@ -253,6 +240,40 @@ impl Store {
     }
 }
 
+/// What was saved in a directory under a name; nothing where nothing was.
+fn found(directory: &OwnedFd, path: &Path, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+    let file = file_name(name);
+    let path = path.join(&file);
+    match read(directory, &file) {
+        Ok(Found::Nothing) => Ok(None),
+        Ok(Found::Kept(bytes)) => Ok(Some(bytes)),
+        Ok(Found::Damaged(why)) => Err(StateError::Damaged { path, why }),
+        Err(source) => Err(StateError::Read { path, source }),
+    }
+}
+
+fn read(directory: &OwnedFd, file: &str) -> io::Result<Found> {
+    let opened = match open(directory, file, OFlags::RDONLY) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT) => return Ok(Found::Nothing),
+        Err(Errno::LOOP) => return Ok(Found::Damaged("it is a link")),
+        Err(error) => return Err(error.into()),
+    };
+    let stat = rustix::fs::fstat(&opened)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Ok(Found::Damaged("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    let most = HEADER_BYTES + MOST_BYTES + 1;
+    File::from(opened)
+        .take(most as u64)
+        .read_to_end(&mut bytes)?;
+    Ok(match check(&bytes) {
+        Ok(()) => Found::Kept(bytes.split_off(HEADER_BYTES)),
+        Err(why) => Found::Damaged(why),
+    })
+}
+
 enum Found {
     Nothing,
     Kept(Vec<u8>),
@@ -265,6 +286,11 @@ fn file_name(name: &str) -> String {
 
 fn new_name(file: &str) -> String {
     format!("{file}{NEW}")
+}
+
+fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
 }
 
 /// Opens without waiting for whoever should be at the other end, whatever has that name.

@@ -41,7 +41,7 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     if let Some(options) = &config.delivery {
         runtime.block_on(backend(&mut report, "backend", options));
-        disk::spool(&mut report, options);
+        disk::spool(&mut report, "spool", options);
     } else {
         report.say(
             Grade::Warn,
@@ -53,7 +53,10 @@ pub(super) fn main(config: &Config) -> anyhow::Result<ExitCode> {
         );
     }
     match &config.events {
-        Events::To(options) => runtime.block_on(events(&mut report, options)),
+        Events::To(options) => {
+            runtime.block_on(events(&mut report, options));
+            disk::spool(&mut report, "events spool", options);
+        }
         Events::Nowhere(why) => report.say(Grade::Ok, "events", format!("none are sent: {why}")),
     }
     disk::state(&mut report, config);

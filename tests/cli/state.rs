@@ -113,6 +113,8 @@ fn a_check_tells_what_a_run_would_find_there_and_changes_none_of_it() {
     };
     says(&check(Path::new("/nonexistent")), 1, "fail", "No such file");
     says(&check(dir.path()), 0, "ok", "can be used");
+    // Who checks may be another user than the agent, whom a file of theirs would keep out.
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 
     let store = Store::open(dir.path()).unwrap();
     store.save("alerts", b"of a run before").unwrap();
@@ -131,4 +133,20 @@ fn a_check_tells_what_a_run_would_find_there_and_changes_none_of_it() {
     says(&found, 1, "fail", "tcpgauge-history.state");
     assert!(!found.stdout.contains("can be used"), "{found:?}");
     assert_eq!(fs::read(&alerts).unwrap(), damaged);
+}
+
+#[test]
+fn a_check_leaves_nothing_where_samples_and_events_would_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = fixture("every_state_in_both_families");
+    let mut command = tcpgauge(["check", "--proc-root", &root, "--timeout", "1s"]);
+    // Nobody is there, which is said too.
+    command.args(["--endpoint", "http://127.0.0.1:1"]);
+    command.arg("--spool-dir").arg(dir.path());
+    let run = finish(command);
+    for about in ["spool", "events spool"] {
+        let says = format!("ok    {about:<13}  {}", dir.path().display());
+        assert!(run.stdout.contains(&says), "no {says:?}: {run:?}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{run:?}");
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 const LOCK: &str = "tcpgauge.lock";
@@ -63,6 +63,30 @@ impl Directory {
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether another has it. Leaves nothing there.
+    pub(super) fn is_taken(&self) -> io::Result<bool> {
+        let file = match self.file(LOCK, OFlags::RDWR) {
+            Err(Errno::NOENT) => return Ok(false),
+            file => file?,
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(false),
+            Err(Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An error where files cannot be made here.
+    pub(super) fn may_be_written(&self) -> io::Result<()> {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        Ok(rustix::fs::accessat(
+            &self.0,
+            ".",
+            access,
+            AtFlags::EACCESS,
+        )?)
     }
 
     pub(super) fn list(&self) -> io::Result<Listing> {

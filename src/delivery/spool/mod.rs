@@ -209,6 +209,30 @@ impl Spool {
         })
     }
 
+    /// Whether a spool can be opened there. Leaves nothing behind: whoever looks need not be who will write.
+    pub fn look(options: &Options) -> Result<(), SpoolError> {
+        let unusable = |source| SpoolError::Unusable {
+            dir: options.dir.clone(),
+            source,
+        };
+        let looked = Directory::open(&options.dir).and_then(|directory| {
+            directory.may_be_written()?;
+            recover::look(&directory)?;
+            directory.is_taken()
+        });
+        match looked {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(SpoolError::InUse(options.dir.clone())),
+            Err(error) if options.make && error.kind() == io::ErrorKind::NotFound => {
+                // It is made in what is there.
+                let above = options.dir.parent().unwrap_or(Path::new("/"));
+                let above = Directory::open(above).map_err(unusable)?;
+                above.may_be_written().map_err(unusable)
+            }
+            Err(error) => Err(unusable(error)),
+        }
+    }
+
     /// Hands out, once and before anything is put in, what was kept: oldest first, each with its age at `now`.
     ///
     /// Clocks jump. A time that has not come yet, or was before there was any agent, tells nothing: the record counts as new. A clock
