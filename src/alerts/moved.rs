@@ -1,4 +1,5 @@
-//! The ports that an alert tells of: each once, however often it goes and comes while the alert stands.
+//! The ports that an alert tells of: each once, however often it goes and comes while the alert stands, but anew where it had
+//! settled in between.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub(super) struct Moved {
     pub(super) since: Tenths,
     /// Whether that is over, and only the alert stands for others.
     pub(super) is_back: bool,
+    /// Since when that is so.
+    #[serde(default)]
+    pub(super) back: Tenths,
 }
 
 impl Moved {
@@ -32,23 +36,44 @@ impl Moved {
     }
 }
 
-/// Takes in which ports it is now, those that were not told of first. Whether there are any of these.
+/// Takes in which ports it is at a time, those that are to be told of first. Whether there are any of these: they were not told
+/// of before, or have been as they were for as long as it takes to `settle`.
 ///
 /// Of ports that a kernel hands out the number counts: one in the place of another is nothing new.
-pub(super) fn add(told: &mut Vec<Moved>, now: &[Moved], side: Side) -> bool {
+pub(super) fn add(
+    told: &mut Vec<Moved>,
+    now: &[Moved],
+    side: Side,
+    at: Tenths,
+    settle: Tenths,
+) -> bool {
     let is_any = |one: &Moved| side == Side::Above && one.port >= ANY_PORT;
     let count = |all: &[Moved]| all.iter().filter(|one| is_any(one)).count();
     let mut more = count(now).saturating_sub(count(told));
     for known in told.iter_mut() {
-        known.is_back = !now.iter().any(|one| one.port == known.port);
+        if !known.is_back && !now.iter().any(|one| one.port == known.port) {
+            known.is_back = true;
+            known.back = at;
+        }
     }
+    let has_settled =
+        |known: &Moved, one: &Moved| one.since.saturating_sub(known.back) >= settle && !is_any(one);
     let mut new = Vec::new();
     for one in now {
-        if let Some(known) = told.iter_mut().find(|known| known.port == one.port) {
-            *known = Moved {
-                since: known.since,
-                ..*one
-            };
+        if let Some(place) = told.iter().position(|known| known.port == one.port)
+            && let Some(known) = told.get_mut(place)
+        {
+            if !known.is_back {
+                *known = Moved {
+                    since: known.since,
+                    ..*one
+                };
+            } else if has_settled(known, one) {
+                told.remove(place);
+                new.push(*one);
+            } else {
+                *known = *one;
+            }
         } else if is_any(one) && more == 0 {
             let mut gone = told.iter_mut().filter(|known| is_any(known));
             if let Some(gone) = gone.find(|known| known.is_back) {

@@ -111,6 +111,53 @@ fn a_port_that_flaps_while_an_alert_stands_is_told_of_once() {
 }
 
 #[test]
+fn a_port_that_had_settled_again_while_an_alert_stands_is_told_of_anew_with_its_own_time() {
+    let mut bench = Bench::defaults(30);
+    for_samples(&mut bench, 150, &THREE);
+    bench.listens(&[22]);
+    let first = only_one(bench.listens(&[22]), Fired);
+    // Port 80 stays away; 5432 comes back, stays for long, and dies once more.
+    for_samples(&mut bench, 12, &[22, 5432]);
+    let died = bench.seconds + 30;
+    bench.listens(&[22]);
+    let second = only_one(bench.listens(&[22]), Fired);
+    assert_eq!(second.alert.id, first.alert.id);
+    assert_eq!(second.alert.since, at(died));
+    assert_eq!(second.alert.culprits[0].local_port, Some(5432));
+    assert!(
+        second.alert.body.starts_with("Port 5432 is no longer listened on since 13:22:00 UTC, and port 80 since 13:15:00 UTC, on the host,"),
+        "{}",
+        second.alert.body
+    );
+    // One that comes and goes faster is told of once, and is not said to have been away all the time.
+    for_samples(&mut bench, 4, &[22, 5432]);
+    for_samples(&mut bench, 4, &[22]);
+    let body = bench.engine.active().next().unwrap().body.to_string();
+    assert!(
+        body.contains("5432 is no longer listened on since 13:25:00 UTC"),
+        "{body}"
+    );
+}
+
+#[test]
+fn every_port_that_is_gone_is_named() {
+    let mut bench = Bench::defaults(30);
+    let many: Vec<u16> = (8001..=8012).collect();
+    for_samples(&mut bench, 40, &many);
+    bench.listens(&[]);
+    let fired = only_one(bench.listens(&[]), Fired);
+    let resolved = only_one(bench.listens(&many), Resolved);
+    for port in many.iter().map(ToString::to_string) {
+        assert!(fired.alert.body.contains(&port), "{}", fired.alert.body);
+        assert!(
+            resolved.alert.body.contains(&port),
+            "{}",
+            resolved.alert.body
+        );
+    }
+}
+
+#[test]
 fn after_a_restart_what_was_told_is_not_told_again_and_what_dies_then_is() {
     let mut bench = Bench::defaults(30);
     for_samples(&mut bench, 40, &THREE);
@@ -156,18 +203,25 @@ fn port(number: u16) -> Moved {
         sockets: 1,
         since: 0,
         is_back: false,
+        back: 0,
     }
 }
 
 #[test]
 fn one_port_of_any_in_the_place_of_another_is_nothing_new() {
     let mut told = vec![port(40_000)];
-    assert!(!add(&mut told, &[port(40_001)], Side::Above));
+    assert!(!add(&mut told, &[port(40_001)], Side::Above, 0, 0));
     assert_eq!(told, [port(40_001)]);
-    assert!(add(&mut told, &[port(40_001), port(40_002)], Side::Above));
+    assert!(add(
+        &mut told,
+        &[port(40_001), port(40_002)],
+        Side::Above,
+        0,
+        0
+    ));
     assert_eq!(told, [port(40_002), port(40_001)]);
     // One that belonged there is missed as any other is.
-    assert!(add(&mut told, &[port(40_003)], Side::Below));
+    assert!(add(&mut told, &[port(40_003)], Side::Below, 0, 0));
 }
 
 #[test]

@@ -88,6 +88,7 @@ impl Port {
             sockets: u32::from(self.now),
             since: self.last,
             is_back: false,
+            back: 0,
         }
     }
 

@@ -305,11 +305,11 @@ impl Watch {
                 if finding != Finding::Rising {
                     standing.alert.limit = limit;
                 }
-                if let Kind::Settled { side, .. } = rule.kind
+                if let Kind::Settled { side, settle, .. } = rule.kind
                     && let (Finding::Moved(told), Finding::Moved(now)) =
                         (&mut standing.finding, &finding)
                 {
-                    if moved::add(told, now, side) {
+                    if moved::add(told, now, side, time.now, tenths(settle)) {
                         return Outcome::Widens;
                     }
                 } else {

@@ -235,7 +235,7 @@ pub fn markdown() -> String {
          in order, and with the time of its sample. What a network can always do to who asks for an answer, it can do here too: where a backend took a request and\n\
          its answer was lost, the request comes again. `tcpgauge.alert.id` and the time tell that it is the same event.\n\n\
          An alert fires once and is resolved once, but for those of listeners: while one stands, each port more that goes or comes is an event too. It fires again,\n\
-         with the same `tcpgauge.alert.id`, names that port first, and its time. The same port is told of once until the alert is resolved, and an alert has\n\
+         with the same `tcpgauge.alert.id`, names that port first, and its time. The same port is told of once until the alert is resolved, but anew where it had been as it was for `settle` in between; and an alert has\n\
          room for 16 ports; what resolves it is one event, which names them all.\n\n\
          Events go where metrics go (docs/config.md, `logs_exporter` and what follows it). A backend that takes no logs takes metrics as before: the log says so\n\
          once, with what to do, and the events wait within their bounds and are then dropped, and counted in `tcpgauge.events.dropped`.\n\
