@@ -43,10 +43,11 @@ pub async fn run(
     shipping::say_what_is_not_sent(&config);
     let mut watching = Watching::new(&config);
     let serving = Serving::start(&config, &watching)?;
+    let wanted = config.alerts.besides(config.metrics.wants());
     let mut readers = Readers::start(
         config.alone(),
-        config.metrics.wants(),
-        config.metrics.wants().capacity.then_some(&config.ports),
+        wanted,
+        wanted.capacity.then_some(&config.ports),
         config.pods.as_ref(),
         || moment().into_std(),
     )

@@ -50,6 +50,7 @@ pub use self::rule::Rule;
 pub use self::rules::{DEFAULTS, MOST_RULES, Rules};
 pub use self::saved::MOST_SAVED;
 
+use crate::counters::Wanted;
 use crate::source::Scope;
 
 /// What is to be looked at, and where it is said what to do: what a user sets.
@@ -61,6 +62,21 @@ pub struct Options {
     pub runbooks: Arc<str>,
     /// Whether each sample is held against them.
     pub enabled: bool,
+}
+
+impl Options {
+    /// What has to be read besides sockets: what is wanted anyway, and what the rules that are on look at.
+    #[must_use]
+    pub fn besides(&self, wanted: Wanted) -> Wanted {
+        let is_judged = |metrics: &[Metric]| {
+            let mut rules = self.rules.iter();
+            self.enabled && rules.any(|rule| rule.enabled && metrics.contains(&rule.metric))
+        };
+        Wanted {
+            counters: wanted.counters || is_judged(&[Metric::ListenOverflows]),
+            capacity: wanted.capacity || is_judged(&[Metric::Ports, Metric::Memory]),
+        }
+    }
 }
 
 /// What an engine has to know of the agent that it is in.

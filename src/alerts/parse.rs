@@ -11,7 +11,7 @@ use super::rule::{Kind, Rule, Scope, Side};
 use super::{Metric, Severity};
 use crate::sample::PORTS_MATTER_FROM;
 
-const KEYS: [&str; 19] = [
+pub(super) const KEYS: [&str; 19] = [
     "metric",
     "kind",
     "side",
@@ -32,7 +32,7 @@ const KEYS: [&str; 19] = [
     "enabled",
     "runbook",
 ];
-const TEXTS: [&str; 2] = ["steps", "why"];
+pub(super) const TEXTS: [&str; 2] = ["steps", "why"];
 
 /// What only one kind has: if the kind changes, what the rule had before does not count.
 const OF_A_KIND: [&str; 11] = [

@@ -64,6 +64,11 @@ impl Rules {
         }
     }
 
+    /// What the table of a rule can have.
+    pub fn keys() -> impl Iterator<Item = &'static str> {
+        parse::KEYS.into_iter().chain(parse::TEXTS)
+    }
+
     /// Each of them, those too that are turned off.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.rules.iter()

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::super::rule::{Kind, Scope, Side};
-use super::super::{Metric, Severity};
+use super::super::{Metric, Options, Severity};
 use super::*;
+use crate::counters::Wanted;
 
 fn with(text: &str) -> Result<Rules, Vec<String>> {
     Rules::defaults().with(&text.parse().unwrap())
@@ -218,4 +219,29 @@ fn a_new_rule_needs_a_metric_and_what_its_kind_cannot_do_without() {
             ..expected
         }
     );
+}
+
+#[test]
+fn what_rules_look_at_is_read_whatever_metrics_are_sent_and_nothing_for_those_that_are_off() {
+    let wants = |rules: Rules, enabled| {
+        let runbooks = "".into();
+        let options = Options {
+            rules,
+            runbooks,
+            enabled,
+        };
+        let Wanted { counters, capacity } = options.besides(Wanted::default());
+        (counters, capacity)
+    };
+    assert_eq!(wants(Rules::defaults(), true), (true, true));
+    assert_eq!(wants(Rules::defaults(), false), (false, false));
+    let without = |names: &[&str]| {
+        let off = names
+            .iter()
+            .map(|name| format!("[{name}]\nenabled = false\n"));
+        wants(with(&off.collect::<String>()).unwrap(), true)
+    };
+    assert_eq!(without(&["listen-overflows"]), (false, true));
+    assert_eq!(without(&["memory"]), (true, true));
+    assert_eq!(without(&["memory", "ports"]), (true, false));
 }

@@ -14,6 +14,7 @@ use super::run::Signals;
 use super::{INCOMPLETE, complain, print, runtime};
 use crate::alerts::{Observer, Reads};
 use crate::config::{Config, Events};
+use crate::otlp::instruments::Group;
 use crate::sample::Sample;
 use crate::{agent, http, log};
 
@@ -22,6 +23,11 @@ pub(super) fn main(mut config: Config, record: &Record) -> anyhow::Result<ExitCo
     config.delivery = None;
     config.events = Events::Nowhere("tcpgauge record sends nothing".to_owned());
     config.traces = None;
+    // Whatever rules are tried on it may look at these.
+    config
+        .metrics
+        .groups
+        .extend([Group::Counters, Group::Capacity]);
     config.alerts.enabled = false;
     config.state_dir = None;
     config.http = http::Options::default();

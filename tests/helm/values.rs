@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use tcpgauge::alerts::Rules;
+
 use crate::chart::{directory, read, release};
 
 fn schema() -> Value {
@@ -70,6 +72,15 @@ fn the_schema_has_what_the_values_have_and_nothing_more() {
     // Not in values.yaml, for it is Helm that reads it.
     of_schema.remove("enabled");
     assert_eq!(of_values, of_schema);
+}
+
+#[test]
+fn a_rule_of_the_chart_has_the_keys_of_one_of_the_agent() {
+    let schema = schema();
+    let keys = "/properties/alerts/properties/rules/additionalProperties/propertyNames/enum";
+    let keys = schema.pointer(keys).unwrap().as_array().unwrap();
+    let keys: BTreeSet<_> = keys.iter().map(|key| key.as_str().unwrap()).collect();
+    assert_eq!(keys, Rules::keys().collect());
 }
 
 /// Values that are documented as one, though the schema sees into them.
