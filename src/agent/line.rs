@@ -93,7 +93,7 @@ impl Line {
                 "ending with {undelivered} {record}(s) undelivered{kept}, {dropped} dropped before"
             );
         } else if self.signal == Signal::Metrics {
-            tracing::info!("everything is delivered; ending");
+            tracing::info!("every sample is delivered; ending");
         }
     }
 

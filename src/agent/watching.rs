@@ -19,6 +19,9 @@ use crate::state::{MOST_BYTES, StateError, Store};
 /// So often everything is written down, and alerts whenever one begins or ends.
 const PAUSE: Duration = Duration::from_mins(5);
 
+/// What could not be written is tried again after so long.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
 // What of alerts is to be kept fits into a file, with whose it is: a name of up to 64 bytes and a number.
 const _: () = assert!(MOST_SAVED + 1024 <= MOST_BYTES);
 
@@ -205,7 +208,12 @@ impl Watching {
             return;
         };
         let at = boot_time();
-        let is_due = at.saturating_sub(keeper.saved) >= PAUSE;
+        let pause = if keeper.is_failing.load(Ordering::Relaxed) {
+            TRY_AGAIN
+        } else {
+            PAUSE
+        };
+        let is_due = at.saturating_sub(keeper.saved) >= pause;
         if (is_due || keeper.has_news) && keeper.is_free() {
             let history = self.history.as_ref().filter(|_| is_due);
             keeper.keep(encoded(self.alerts.as_ref(), history));
@@ -343,34 +351,13 @@ fn without_mark<'a>(bytes: &'a [u8], whose: &str) -> Option<&'a [u8]> {
 fn say(event: &Event) {
     let alert = &event.alert;
     let (rule, severity) = (&*alert.rule, alert.severity.name());
+    let said = format!("alert {}: {}", event.transition.name(), alert.body);
     match (event.transition, alert.severity) {
         (Transition::Resolved, _) | (_, Severity::Info) => {
-            tracing::info!(
-                rule,
-                severity,
-                "alert {}: {}",
-                event.transition.name(),
-                alert.body
-            );
+            tracing::info!(rule, severity, "{said}");
         }
-        (_, Severity::Warning) => {
-            tracing::warn!(
-                rule,
-                severity,
-                "alert {}: {}",
-                event.transition.name(),
-                alert.body
-            );
-        }
-        (_, Severity::Critical) => {
-            tracing::error!(
-                rule,
-                severity,
-                "alert {}: {}",
-                event.transition.name(),
-                alert.body
-            );
-        }
+        (_, Severity::Warning) => tracing::warn!(rule, severity, "{said}"),
+        (_, Severity::Critical) => tracing::error!(rule, severity, "{said}"),
     }
 }
 

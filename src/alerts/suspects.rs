@@ -8,7 +8,6 @@ use super::rule::{Kind, Rule, Side};
 use super::words_parts::name;
 use super::{Culprit, Metric, Subject};
 use crate::culprits::{Group, Whose};
-use crate::ports::Told;
 use crate::sample::Sample;
 use crate::source::details::Endpoint;
 use crate::tcp::State;
@@ -135,9 +134,6 @@ fn of_port(port: u16, subject: &Subject) -> Culprit {
 
 fn of_destinations(sample: Option<&Sample>) -> Option<Vec<Culprit>> {
     let ports = sample?.ports.as_ref()?;
-    if ports.told != Told::Each {
-        return Some(Vec::new());
-    }
     let destinations = ports.destinations()?;
     // Those that matter are near the first.
     let most = destinations.first().map_or(0, |most| most.ports);

@@ -60,8 +60,8 @@ pub(super) fn standing(rule: &Rule, alert: &Alert, finding: &Finding, now: &Now)
                 let _ = write!(body, ": {who}.");
             } else {
                 body.push('.');
-                if let Some(command) = command(alert.metric) {
-                    let _ = write!(body, " `{command}` says whose they are.");
+                if let Some((command, what)) = command(alert.metric) {
+                    let _ = write!(body, " `{command}` says {what}.");
                 }
             }
         }

@@ -63,7 +63,7 @@ fn each_metric_reads_well_as_it_fires_stands_and_ends() {
         let [first, second, within] = ["82", "90.5", "60"].map(|value| many.replace("%n", value));
         let percent = if many.contains(" % ") { " %" } else { "" };
         let who = match super::command(metric) {
-            Some(command) => format!(" `{command}` says whose they are."),
+            Some((command, what)) => format!(" `{command}` says {what}."),
             None => String::new(),
         };
         let page = format!(

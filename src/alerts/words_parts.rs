@@ -11,8 +11,6 @@ use crate::source::Scope;
 
 /// Names are strangers' words; more of one than this nobody needs.
 const LONGEST_NAME: usize = 120;
-/// So many ports are named in a sentence.
-const MOST_PORTS: usize = 3;
 
 /// A stranger's word: on one line, without what acts on a terminal or turns the text, and not endless.
 pub(super) fn name(text: &str) -> String {
@@ -101,28 +99,25 @@ pub(super) fn whose(whose: &Whose) -> String {
 /// Their ports, if those are known.
 pub(super) fn ports(moved: &[&Moved]) -> String {
     let known: Vec<_> = moved.iter().filter(|moved| moved.port > 0).collect();
-    let names: Vec<_> = known
-        .iter()
-        .take(MOST_PORTS)
-        .map(|moved| moved.port.to_string())
-        .collect();
+    let names: Vec<_> = known.iter().map(|moved| moved.port.to_string()).collect();
     match (names.as_slice(), known.len()) {
         ([], _) => String::new(),
         ([port], 1) => format!("port {port}"),
-        (_, all) if all > MOST_PORTS => format!("ports {} and others", names.join(", ")),
         _ => format!("ports {}", names.join(", ")),
     }
 }
 
-/// Who it is tells this, where the alert cannot.
-pub(super) fn command(metric: Metric) -> Option<&'static str> {
+/// What tells where the alert cannot, and what it tells.
+pub(super) fn command(metric: Metric) -> Option<(&'static str, &'static str)> {
+    const WHOSE: &str = "whose they are";
     Some(match metric {
-        Metric::CloseWait => "tcpgauge culprits",
-        Metric::TimeWait | Metric::Ports => "tcpgauge culprits --state time-wait",
-        Metric::Established | Metric::Memory => "tcpgauge culprits --state established",
-        Metric::SynReceived => "tcpgauge culprits --state syn-received",
+        Metric::CloseWait => ("tcpgauge culprits", WHOSE),
+        Metric::TimeWait => ("tcpgauge culprits --state time-wait", WHOSE),
+        Metric::Ports => ("tcpgauge snapshot", "where they go"),
+        Metric::Established | Metric::Memory => ("tcpgauge culprits --state established", WHOSE),
+        Metric::SynReceived => ("tcpgauge culprits --state syn-received", WHOSE),
         Metric::AcceptQueue | Metric::ListenOverflows | Metric::Listen => {
-            "tcpgauge culprits --state listen"
+            ("tcpgauge culprits --state listen", WHOSE)
         }
         Metric::Connections => return None,
     })

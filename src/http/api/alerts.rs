@@ -20,7 +20,7 @@ const MOST_STANDING: usize = 48;
 const MOST_RECENT: usize = 64;
 
 /// So many culprits, and so many steps, of each.
-const MOST_CULPRITS: usize = 5;
+const MOST_CULPRITS: usize = 3;
 const MOST_STEPS: usize = 5;
 
 /// Answers.
