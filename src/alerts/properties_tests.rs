@@ -1,6 +1,6 @@
 //! What holds of any day: what is made up here has leaks and floods, listeners that come and go, gaps of values, of owners and of time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -219,17 +219,23 @@ proptest! {
     fn it_fires_and_ends_in_turn(days in days()) {
         let mut engine = Engine::new(Rules::defaults(), setup(30));
         let mut stands = BTreeMap::new();
-        let mut ports = BTreeSet::new();
+        let mut ports = BTreeMap::new();
         for observation in &observations(days) {
             for event in engine.take(observation, None) {
-                let alert = event.alert;
+                let (alert, time) = (event.alert, event.time);
+                if event.transition == Resolved {
+                    ports.retain(|(id, _), _| *id != alert.id);
+                }
                 let mut told = alert.culprits.iter().filter_map(|one| one.local_port);
                 if event.transition == Fired && alert.metric == Metric::Listen
                     && let Some(newest) = told.next().filter(|port| *port < 40_000)
                 {
-                    // No port is told of twice while its alert stands.
-                    prop_assert!(ports.insert((alert.id.clone(), newest)), "{}", alert.body);
-                    ports.extend(told.map(|port| (alert.id.clone(), port)));
+                    // While its alert stands a port is told of again only if it went after that.
+                    let before = ports.insert((alert.id.clone(), newest), time);
+                    prop_assert!(before.is_none_or(|before| alert.since > before), "{}", alert.body);
+                    for port in told {
+                        ports.entry((alert.id.clone(), port)).or_insert(time);
+                    }
                 }
                 let key = (alert.rule.to_string(), alert.whose.to_string());
                 match event.transition {
